@@ -1,0 +1,1 @@
+"""The media bot: joins LiveKit rooms, publishes, and records what others publish."""
