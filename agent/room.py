@@ -8,7 +8,7 @@ Adapters raise :mod:`agent.errors` only.
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from agent.media import AudioFrame, Codec, Frame, Kind, VideoFrame
 
@@ -72,15 +72,16 @@ class FrameStream(Protocol):
     """The frames of one subscribed track, in order, from when it was opened to its end.
 
     Ends within a second of the track's end, whatever ended it, after what was buffered.
-
-    Attributes:
-        dropped: Frames lost between the network and the reader because the reader was slow.
     """
 
     @property
-    def dropped(self) -> int: ...
+    def dropped(self) -> int:
+        """Frames lost between the network and the reader because the reader was slow."""
+        ...
 
-    def __aiter__(self) -> AsyncIterator[Frame]: ...
+    def __aiter__(self) -> AsyncIterator[Frame]:
+        """One reader only."""
+        ...
 
     async def aclose(self) -> None:
         """Stop receiving; the reader gets what is buffered, then the end. Idempotent."""
@@ -91,10 +92,14 @@ class RemoteTrack(Protocol):
     """A track that is subscribed."""
 
     @property
-    def participant(self) -> Participant: ...
+    def participant(self) -> Participant:
+        """Whose it is."""
+        ...
 
     @property
-    def info(self) -> TrackInfo: ...
+    def info(self) -> TrackInfo:
+        """As it was when it was subscribed."""
+        ...
 
     def open(self, *, keep_bytes: int) -> FrameStream:
         """Start to receive.
@@ -189,16 +194,6 @@ class TrackFailed(TrackEvent):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reconnecting(RoomEvent):
-    """The connection is lost, and being mended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reconnected(RoomEvent):
-    """The connection is back. Tracks that were replaced come as unsubscribed and subscribed."""
-
-
 class EndReason(StrEnum):
     """Why a stay in a room ended."""
 
@@ -213,6 +208,22 @@ class EndReason(StrEnum):
     def is_final(self) -> bool:
         """Whether joining again would be against somebody's will."""
         return self in (EndReason.LEFT, EndReason.REMOVED, EndReason.DUPLICATE_IDENTITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnecting(RoomEvent):
+    """The connection is lost, and being mended.
+
+    Attributes:
+        reason: Why, where we join again from nothing; ``None`` where the adapter mends it.
+    """
+
+    reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected(RoomEvent):
+    """The connection is back. Tracks that were replaced come as unsubscribed and subscribed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,40 +264,25 @@ class AudioOptions:
     max_bitrate_bps: int | None = None
 
 
-class VideoPublication(Protocol):
-    """A track that shows the pictures it is given."""
+FrameT_contra = TypeVar("FrameT_contra", contravariant=True)
+
+
+class Publication(Protocol[FrameT_contra]):
+    """A track of ours that shows the pictures, or plays the samples, it is given."""
 
     @property
     def sid(self) -> str:
         """The server's present name of it; another after a full reconnect."""
         ...
 
-    async def send(self, frame: VideoFrame) -> None:
-        """Show ``frame`` now; pacing is the caller's. Any even size is taken."""
-        ...
+    async def send(self, frame: FrameT_contra) -> None:
+        """Send ``frame`` now; pacing is the caller's. Nothing happens once the room has ended.
 
-    async def set_muted(self, *, muted: bool) -> None:
-        """Stop or go on sending; subscribers see which."""
-        ...
-
-    async def aclose(self) -> None:
-        """Unpublish. Idempotent."""
-        ...
-
-
-class AudioPublication(Protocol):
-    """A track that plays the samples it is given."""
-
-    @property
-    def sid(self) -> str:
-        """The server's present name of it; another after a full reconnect."""
-        ...
-
-    async def send(self, frame: AudioFrame) -> None:
-        """Play ``frame`` after what was sent before; waits while more than a little is queued.
+        Pictures may be of any even size. Sound is played after what was sent before; the call
+        waits while more than a little is queued.
 
         Raises:
-            ValueError: If rate or channels are not those of the options.
+            ValueError: If the sound's rate or channels are not those of the options.
         """
         ...
 
@@ -297,6 +293,10 @@ class AudioPublication(Protocol):
     async def aclose(self) -> None:
         """Unpublish. Idempotent."""
         ...
+
+
+VideoPublication = Publication[VideoFrame]
+AudioPublication = Publication[AudioFrame]
 
 
 class Room(Protocol):
