@@ -85,10 +85,10 @@ async def joined(
         ExceptionGroup: With what the body raised.
     """
     session = Session(new_room, accesses, clock or LoopClock(), patience or Patience())
-    await session._join()  # noqa: SLF001 - a session is this function's other half
+    room = await session._join()  # noqa: SLF001 - a session is this function's other half
     try:
         async with asyncio.TaskGroup() as tasks:
-            staying = tasks.create_task(session._stay(), name="stay")  # noqa: SLF001
+            staying = tasks.create_task(session._stay(room), name="stay")  # noqa: SLF001
             yield session
             await session._leave(staying)  # noqa: SLF001
     finally:
@@ -183,10 +183,9 @@ class Session:
         self.identity = room.identity
         return room
 
-    async def _stay(self) -> None:
+    async def _stay(self, room: Room) -> None:
         while True:
-            assert self._room is not None
-            ended = await self._forward(self._room)
+            ended = await self._forward(room)
             for track in self._tracks:
                 track.detach()
             if ended.reason.is_final:
@@ -196,9 +195,11 @@ class Session:
             await self._forget_everyone()
             await self._disconnect()
             self._rejoining = True
-            if not await self._rejoin():
+            again = await self._rejoin()
+            if again is None:
                 ended = Ended(self._clock.now(), ended.reason)
                 break
+            room = again
             self._rejoining = False
         self._end(ended)
 
@@ -222,8 +223,8 @@ class Session:
             await self._inbox.put(ParticipantLeft(now, participant))
         self._present.clear()
 
-    async def _rejoin(self) -> bool:
-        """Return whether we are in again; not if refused, or not let in for too long."""
+    async def _rejoin(self) -> Room | None:
+        """Return the new connection; ``None`` if refused, or not let in for too long."""
         give_up = self._clock.now() + self._patience.rejoin_s
         delay = FIRST_DELAY_S
         while self._clock.now() < give_up:
@@ -231,18 +232,19 @@ class Session:
             await self._clock.sleep_until(self._clock.now() + delay * random.uniform(0.5, 1.0))  # noqa: S311
             delay = min(delay * 2, LONGEST_DELAY_S)
             try:
-                await self._restore(await self._join())
+                room = await self._join()
+                await self._restore(room)
             except (JoinError, AccessError) as error:
                 logger.warning("%s", error)
                 if not error.retry:
-                    return False
+                    return None
             except ServiceError as error:
                 logger.warning("%s", error)
                 await self._disconnect()
             else:
                 await self._inbox.put(Reconnected(self._clock.now()))
-                return True
-        return False
+                return room
+        return None
 
     async def _restore(self, room: Room) -> None:
         """Publish and set again what the last connection had."""
