@@ -1,0 +1,49 @@
+"""File names made of what strangers chose: identities and room names."""
+
+import hashlib
+import re
+import string
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+MAX_BYTES = 100
+"""A name's own length, without ending: leaves room for both under the 255 of file systems."""
+
+_HASH_DIGITS = 16
+_SAFE = frozenset(string.ascii_letters + string.digits + "_.-")
+
+
+def safe_name(text: str) -> str:
+    """Return ``text`` as a file name: percent-encoded outside ``[A-Za-z0-9_.-]``, no leading dot.
+
+    A name over :data:`MAX_BYTES` is cut and ends in a hash of the whole. Case twins collide on
+    some file systems: see :func:`unique_name`.
+    """
+    octets = text.encode("utf-8", "replace")
+    name = "".join(chr(o) if chr(o) in _SAFE else f"%{o:02X}" for o in octets)
+    if name.startswith(".") or not name:
+        name = f"%2E{name[1:]}" if name else "%00"
+    if len(name) > MAX_BYTES:
+        name = _shortened(name, text)
+    return name
+
+
+def unique_name(text: str, taken: Iterable[str]) -> str:
+    """Return :func:`safe_name`, made unlike every name in ``taken``, whatever their case."""
+    name = safe_name(text)
+    if name.casefold() in {other.casefold() for other in taken}:
+        name = _shortened(name, text)
+    return name
+
+
+def folder_name(room: str, started_at: datetime, suffix: str) -> str:
+    """Return the name of a recording's folder; ``suffix`` tells twins apart."""
+    moment = started_at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    return f"{safe_name(room)}--{moment}--{suffix}"
+
+
+def _shortened(name: str, text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:_HASH_DIGITS]
+    kept = name[: MAX_BYTES - _HASH_DIGITS - 1]
+    # Not in the middle of a percent code: "%C" would be no name of ours.
+    return f"{re.sub(r'%.?$', '', kept)}~{digest}"
