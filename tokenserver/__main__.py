@@ -1,0 +1,5 @@
+"""``python -m tokenserver`` is ``roomcast-tokens``."""
+
+from tokenserver.cli import main
+
+main()
