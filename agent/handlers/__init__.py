@@ -1,0 +1,1 @@
+"""What a bot does with the tracks it receives."""

@@ -1,0 +1,1 @@
+"""What a bot publishes: sources of frames, and when their frames leave."""
