@@ -16,13 +16,14 @@ _SAFE = frozenset(string.ascii_letters + string.digits + "_.-")
 def safe_name(text: str) -> str:
     """Return ``text`` as a file name: percent-encoded outside ``[A-Za-z0-9_.-]``, no leading dot.
 
-    A name over :data:`MAX_BYTES` is cut and ends in a hash of the whole. Case twins collide on
+    Nor does it end in a dot and a number, as the further parts of a file do. A name over :data:`MAX_BYTES` is cut and ends in a hash of the whole. Case twins collide on
     some file systems: see :func:`unique_name`.
     """
     octets = text.encode("utf-8", "replace")
     name = "".join(chr(o) if chr(o) in _SAFE else f"%{o:02X}" for o in octets)
     if name.startswith(".") or not name:
         name = f"%2E{name[1:]}" if name else "%00"
+    name = re.sub(r"\.(\d*)$", r"%2E\1", name)
     if len(name) > MAX_BYTES:
         name = _shortened(name, text)
     return name

@@ -16,11 +16,17 @@ from agent.recording.manifest import GapEntry, GapReason, SegmentEntry, SizeEntr
 SAMPLE_RATE = 48_000
 """Of everything written, in Hz: the clock of Opus."""
 
+PAUSE_S = 1.0
+"""Pictures of a camera that are further apart are a gap."""
+
 STALL_S = 1.0
 """Without a frame for this long, and no reason known, sound counts as lost."""
 
 SETTLE_S = 0.25
 """How long after an event its track's last frames may still come through the jitter buffer."""
+
+HOLE_S = 0.1
+"""A hole in an interrupted track that is shorter is none: frames are up to so far apart."""
 
 STEP_S = 0.06
 """Sound further than this from its place is moved there at once; less is slewed."""
@@ -37,13 +43,16 @@ class TrackLog:
     """What there was of one track: its segments, its gaps, its counts.
 
     A gap opens with a reason and closes with the next frame; one that never closes is no gap
-    but the end of the track. The first reason known stands.
+    but the end of the track. The first reason known stands. Frames that still come after an
+    interruption, through the jitter buffer or because only the signalling was cut, are as good
+    as others and move the start of the gap.
     """
 
     segments: list[SegmentEntry] = field(default_factory=list)
     gaps: list[GapEntry] = field(default_factory=list)
     sizes: list[SizeEntry] = field(default_factory=list)
     frames: int = 0
+    expecting: bool = True
     _sid: str = ""
     _reason: GapReason | None = None
     _since: float = 0.0
@@ -60,17 +69,34 @@ class TrackLog:
 
     @property
     def interrupted_s(self) -> float | None:
-        """Since when nothing is to be expected; ``None`` while frames are."""
+        """Since when there is a reason to have no frames; ``None`` if there is none."""
         return None if self._reason is None else self._since
 
+    @property
+    def reason(self) -> GapReason | None:
+        """Why there may be no frames; ``None`` if they should come."""
+        return self._reason
+
     def subscribed(self, sid: str) -> None:
-        """Take note that frames from now on belong to ``sid``."""
+        """Expect frames, and take note that they belong to ``sid``."""
         self._sid = sid
+        self.expecting = True
 
     def interrupt(self, at_s: float, reason: GapReason) -> None:
         """Expect nothing from ``at_s`` on."""
+        self.expecting = False
+        self.suspect(at_s, reason)
+
+    def suspect(self, at_s: float, reason: GapReason) -> None:
+        """Give a reason why nothing has come since ``at_s``, while frames are still expected."""
         if self._reason is None:
             self._reason, self._since = reason, at_s
+        elif (self._reason, reason) == (GapReason.UNPUBLISHED, GapReason.LEFT):
+            self._reason = reason  # who leaves unpublishes first
+
+    def resume(self) -> None:
+        """Expect frames again; the gap closes when one comes."""
+        self.expecting = True
 
     def add(self, start_s: float, end_s: float, *, tolerance_s: float) -> None:
         """Take note of a frame; further than ``tolerance_s`` from the last one is a gap."""
@@ -83,7 +109,8 @@ class TrackLog:
             self._begin(start_s)
         elif not self.segments or self.segments[-1].sid != self._sid:
             self._begin(start_s)
-        self._reason = None
+        if self.expecting:
+            self._reason = None
         self.segments[-1].end_s = max(_rounded(end_s), self.segments[-1].end_s)
 
     def sized(self, at_s: float, width: int, height: int) -> None:
@@ -117,12 +144,15 @@ class AudioTimeline:
 
     Attributes:
         log: What there was.
+        offsets_ms: How late sound was written against its time, measured once a second.
     """
 
     def __init__(self) -> None:
         self.log = TrackLog()
+        self.offsets_ms: list[float] = []
         self._start: int | None = None
         self._next = 0
+        self._measured_s = 0.0
 
     @property
     def start_s(self) -> float | None:
@@ -134,16 +164,24 @@ class AudioTimeline:
         """Up to where there is sound or silence."""
         return self._next / SAMPLE_RATE
 
-    def place(self, time_s: float, samples: int) -> AudioPlacement:
-        """Decide on a block of ``samples`` that sounds at ``time_s``."""
+    def place(self, time_s: float, samples: int, *, silent: bool) -> AudioPlacement:
+        """Decide on a block of ``samples`` that sounds at ``time_s``.
+
+        Args:
+            time_s: Of its first sample.
+            samples: At :data:`SAMPLE_RATE`.
+            silent: Whether all of them are zero: a decoder that gets nothing makes such up, so
+                that where nothing is expected they are nothing.
+        """
+        if silent and not self.log.expecting:
+            return AudioPlacement(skip=samples)
         at = round(time_s * SAMPLE_RATE)
         if self._start is None:
             self._start = self._next = at
         offset = at - self._next
-        tolerance_s = STEP_S
-        if self.log.interrupted_s is not None:
-            tolerance_s = DEADBAND_S
-        if abs(offset) > tolerance_s * SAMPLE_RATE:
+        self._measure(time_s, offset)
+        step_s = STEP_S if self.log.reason is None else DEADBAND_S
+        if abs(offset) > step_s * SAMPLE_RATE:
             placement = AudioPlacement(max(offset, 0), min(max(-offset, 0), samples))
         else:
             placement = AudioPlacement(stretch=self._slew(offset, samples))
@@ -151,7 +189,7 @@ class AudioTimeline:
         self._next += placement.silence + written
         if written > 0:
             end_s = self._next / SAMPLE_RATE
-            self.log.add(end_s - written / SAMPLE_RATE, end_s, tolerance_s=tolerance_s)
+            self.log.add(end_s - written / SAMPLE_RATE, end_s, tolerance_s=step_s)
         return placement
 
     def fill(self, now_s: float) -> int:
@@ -160,19 +198,20 @@ class AudioTimeline:
         Called every now and then, with the present: sound that was interrupted is silent up to
         a moment ago, sound that just stopped coming after :data:`STALL_S`.
         """
-        if self._start is None:
-            return 0
-        interrupted_s = self.log.interrupted_s
-        if interrupted_s is not None:
-            until_s = now_s - SETTLE_S
-        elif now_s - self.written_s > STALL_S:
-            self.log.interrupt(self.written_s, GapReason.LOST)
-            until_s = now_s - SETTLE_S
-        else:
-            return 0
-        silence = max(0, round(until_s * SAMPLE_RATE) - self._next)
+        if self._start is None or self.log.reason is GapReason.LEFT:
+            return 0  # who left is not waited for: what stands in comes if they come back
+        if self.log.reason is None:
+            if now_s - self.written_s <= STALL_S:
+                return 0
+            self.log.suspect(self.written_s, GapReason.LOST)
+        silence = max(0, round((now_s - SETTLE_S) * SAMPLE_RATE) - self._next)
         self._next += silence
         return silence
+
+    def _measure(self, time_s: float, offset: int) -> None:
+        if time_s - self._measured_s >= 1.0 and self.log.reason is None:
+            self._measured_s = time_s
+            self.offsets_ms.append(-1000 * offset / SAMPLE_RATE)
 
     @staticmethod
     def _slew(offset: int, samples: int) -> int:
@@ -192,7 +231,7 @@ class VideoTimeline:
     def __init__(self, *, may_stand_still: bool) -> None:
         """Expect pictures all the time, unless they ``may_stand_still``, as a screen's may."""
         self.log = TrackLog()
-        self._tolerance_s = float("inf") if may_stand_still else 2.0
+        self._tolerance_s = float("inf") if may_stand_still else PAUSE_S
         self._last_s: float | None = None
         self._black_s: float | None = None
 
@@ -205,8 +244,8 @@ class VideoTimeline:
         """Return when to show a picture; ``None`` if it is older than what is shown."""
         if self._last_s is not None and time_s <= self._last_s:
             return None
-        interrupted = self.log.interrupted_s is not None and self._black_s is not None
-        self.log.add(time_s, time_s, tolerance_s=0.0 if interrupted else self._tolerance_s)
+        interrupted = self.log.reason is not None
+        self.log.add(time_s, time_s, tolerance_s=HOLE_S if interrupted else self._tolerance_s)
         self._last_s, self._black_s = time_s, None
         return time_s
 
@@ -224,6 +263,8 @@ class VideoTimeline:
             if now_s - since_s < SETTLE_S:
                 return []
             due_s = max(since_s, self._last_s + 0.001)
+        if self.log.reason is GapReason.LEFT and self._black_s is not None:
+            return []
         times = []
         while due_s <= now_s:
             times.append(due_s)
