@@ -32,6 +32,7 @@ _DEFAULT_HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Server": "roomcast",
     "X-Content-Type-Options": "nosniff",
 }
 _HTTP_ERRORS: Final[Mapping[int, Code]] = {

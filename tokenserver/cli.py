@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -53,9 +53,14 @@ def main() -> None:
 
 
 def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"roomcast-tokens {version('roomcast')}")
-        raise typer.Exit
+    if not wanted:
+        return
+    try:
+        number = version("roomcast")
+    except PackageNotFoundError:
+        number = "(not installed, run from a checkout)"
+    print(f"roomcast-tokens {number}")
+    raise typer.Exit
 
 
 @cli.callback()
