@@ -4,7 +4,6 @@ A part is removed only after the file that it became part of has passed its chec
 stops this half-way, it can be done again.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,10 @@ from typing import Literal
 
 from agent.errors import MediaLossError, UnsupportedError, WriteError
 from agent.recording.expectation import expectation_of
-from agent.recording.joining import Placed, join
+from agent.recording.joining import Placed, join, salvage
 from agent.recording.manifest import FileEntry, Manifest, State
 from agent.recording.sink import digest
-from agent.recording.verification import FileExpectation, check_file
-
-logger = logging.getLogger(__name__)
+from agent.recording.verification import check_file
 
 ContainerChoice = Literal["auto", "mkv", "mp4"]
 
@@ -127,8 +124,6 @@ def _joined(
 
 def _is_closed(path: Path) -> bool:
     """Return whether the writer came to the end of the file, so that it can be sought in."""
-    from agent.recording.joining import salvage
-
     return salvage(path).duration_s is not None
 
 

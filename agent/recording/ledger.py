@@ -33,6 +33,7 @@ from agent.room import (
     TrackSubscribed,
 )
 
+RESERVE_NAME = ".reserve"
 RESERVE_BYTES = 1 << 18
 """Kept on the disk for the last manifest of a recording that filled it."""
 
@@ -54,7 +55,7 @@ class Ledger:
         """
         self._folder = folder
         self._events = folder.open_events()
-        self._reserve = folder.path / ".reserve"
+        self._reserve = folder.path / RESERVE_NAME
         try:
             self._reserve.write_bytes(bytes(RESERVE_BYTES))
         except OSError as error:

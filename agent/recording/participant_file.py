@@ -21,6 +21,10 @@ from agent.recording.timeline import SAMPLE_RATE, AudioPlacement
 PATIENCE_S = 1.5
 """How long a part waits for the first frame of a kind that is expected."""
 
+START_TAG = "ROOMCAST_START_S"
+IDENTITY_TAG = "ROOMCAST_IDENTITY"
+SCREEN_TAG = "ROOMCAST_SCREEN"
+
 PLACEHOLDER_SIZE = (640, 360)
 BLACK_LUMA, GREY_CHROMA = 16, 128  # ITU-R BT.601, limited range
 
@@ -174,7 +178,7 @@ class ParticipantFile:
             f"{self._base.name}.mkv" if number == 1 else f"{self._base.name}.{number}.mkv"
         )
         firsts = {frame.codec.kind: frame for frame in reversed(pending)}
-        tags = {**self._tags, "ROOMCAST_START_S": f"{start_s:.6f}"}
+        tags = {**self._tags, START_TAG: f"{start_s:.6f}"}
         self._part = Part(
             path,
             start_s=start_s,

@@ -14,7 +14,7 @@ from agent.recording.ledger import Ledger, utc_now
 from agent.recording.manifest import GapReason, Manifest, Stop
 from agent.recording.names import unique_name
 from agent.recording.participant import ParticipantRecording
-from agent.recording.participant_file import ParticipantFile
+from agent.recording.participant_file import IDENTITY_TAG, SCREEN_TAG, ParticipantFile
 from agent.room import (
     Ended,
     EndReason,
@@ -356,8 +356,8 @@ class Recorder:
         tags = {
             "title": f"{self._session.room_name}: {participant.identity}",
             "ROOMCAST_ID": self._folder.id,
-            "ROOMCAST_IDENTITY": participant.identity,
-            "ROOMCAST_SCREEN": "1" if is_screen else "0",
+            IDENTITY_TAG: participant.identity,
+            SCREEN_TAG: "1" if is_screen else "0",
         }
         file = ParticipantFile(base, tags)
         return ParticipantRecording(participant.identity, file, zero=self._zero)
