@@ -6,6 +6,7 @@ the process, what is on the disk plays up to the last of them.
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
@@ -124,17 +125,18 @@ class Part:
         if self._closed:
             msg = f"{self._path.name} is closed"
             raise ValueError(msg)
-        at_ms = round((time_s - self.start_s) * 1000)
+        # Half a millisecond goes down: an encoder's delay, 6.5 ms, counts as 7 in Matroska.
+        at_ms = ceil(round((time_s - self.start_s) * 1000, 3) - 0.5)
         if at_ms < self._next_ms[kind]:
             self.moved += 1
             at_ms = self._next_ms[kind]
         self._next_ms[kind] = at_ms + 1
         duration_ms = round(Fraction(frame.duration, frame.clock_rate) / _MILLISECOND)
-        self.end_s = max(self.end_s, self.start_s + (at_ms + duration_ms) / 1000)
         packet: Packet[Stream] = av.Packet(frame.data)
         packet.is_keyframe = frame.key
         put(packet, self._streams[kind], at_ms, duration_ms)
         mux(packet, self._container, self._sink)
+        self.end_s = max(self.end_s, self.start_s + (at_ms + duration_ms) / 1000)
 
     def close(self) -> None:
         """Write index and duration, and sync. Idempotent.

@@ -24,6 +24,8 @@ from agent.media import (
     VideoFrame,
 )
 
+VideoCodec = Literal[Codec.H264, Codec.VP8]
+
 KEY_INTERVAL_S: Final = 2.0
 """At least this often a picture can be decoded alone: the step of seeking, and the most that a
 hole in the file can spoil."""
@@ -63,7 +65,7 @@ class VideoEncoder:
     range, which is what WebRTC means by I420; a player would else guess by the size.
     """
 
-    def __init__(self, codec: Literal[Codec.H264, Codec.VP8] = Codec.H264) -> None:
+    def __init__(self, codec: VideoCodec = Codec.H264) -> None:
         self._codec = codec
         self._context: VideoCodecContext | None = None
         self._size = (0, 0)

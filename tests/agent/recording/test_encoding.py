@@ -1,5 +1,6 @@
 from fractions import Fraction
 from itertools import pairwise
+from typing import Literal
 
 import av
 import numpy as np
@@ -10,14 +11,15 @@ from numpy.typing import NDArray
 
 from agent.handlers.pattern_reader import read_pattern
 from agent.media import VIDEO_CLOCK_RATE, AudioFrame, Codec, EncodedFrame, VideoFrame
-from agent.recording.encoding import KEY_INTERVAL_S, AudioEncoder, VideoEncoder
+from agent.recording.encoding import KEY_INTERVAL_S, AudioEncoder, VideoCodec, VideoEncoder
 from tests.films import pictures, sound
 
 RATE = 48_000
 
 
 def decoded_pictures(frames: list[EncodedFrame]) -> list[NDArray[np.uint8]]:
-    decoder = av.VideoCodecContext.create(frames[0].codec.value, "r")
+    name: Literal["h264", "vp8"] = "h264" if frames[0].codec is Codec.H264 else "vp8"
+    decoder = av.CodecContext.create(name, "r")
     packets = [av.Packet(frame.data) for frame in frames]
     shown = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
     return [np.asarray(picture.to_ndarray(), np.uint8) for picture in shown]
@@ -28,10 +30,9 @@ def decoded_samples(frames: list[EncodedFrame]) -> NDArray[np.float32]:
     decoder = av.AudioCodecContext.create("libopus", "r")
     packets = [av.Packet(frame.data) for frame in frames]
     blocks = [block for packet in [*packets, None] for block in decoder.decode(packet)]
-    mono = [
-        block.to_ndarray().reshape(-1, block.layout.nb_channels).mean(axis=1) for block in blocks
-    ]
-    return np.concatenate(mono)
+    channels = blocks[0].layout.nb_channels
+    sound = np.concatenate([block.to_ndarray().reshape(-1, channels) for block in blocks])
+    return np.asarray(sound.mean(axis=1) / 32768, np.float32)
 
 
 def grey(width: int, height: int, pts: int, level: int = 128) -> VideoFrame:
@@ -39,15 +40,15 @@ def grey(width: int, height: int, pts: int, level: int = 128) -> VideoFrame:
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.VP8])
-def test_each_picture_comes_out_at_once(codec: Codec) -> None:
-    encoder = VideoEncoder(codec)  # type: ignore[arg-type]
+def test_each_picture_comes_out_at_once(codec: VideoCodec) -> None:
+    encoder = VideoEncoder(codec)
 
     assert [len(encoder.encode(frame)) for frame in pictures(1)] == [1] * 30
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.VP8])
-def test_pictures_decode_to_what_went_in(codec: Codec) -> None:
-    encoder = VideoEncoder(codec)  # type: ignore[arg-type]
+def test_pictures_decode_to_what_went_in(codec: VideoCodec) -> None:
+    encoder = VideoEncoder(codec)
 
     frames = [out for frame in pictures(1) for out in encoder.encode(frame)]
 
@@ -69,8 +70,8 @@ def test_a_key_frame_comes_every_two_seconds_of_media_time(fps: Fraction) -> Non
     keys = [float(frame.time) for frame in frames if frame.key]
     steps = np.diff([*keys, float(frames[-1].time)])
     assert keys[0] == 0
-    assert steps.max() <= max(KEY_INTERVAL_S, 1 / fps) + 0.001
-    assert len(keys) <= 1 + float(frames[-1].time) / min(KEY_INTERVAL_S, 1 / fps)
+    assert steps.max() <= max(KEY_INTERVAL_S, 1 / float(fps)) + 0.001
+    assert len(keys) <= 1 + float(frames[-1].time) / KEY_INTERVAL_S or fps < 1
 
 
 def test_the_times_of_a_changing_rate_are_kept() -> None:
@@ -113,8 +114,8 @@ def test_each_key_frame_carries_its_parameter_sets() -> None:
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.VP8])
-def test_another_size_begins_with_a_key_frame(codec: Codec) -> None:
-    encoder = VideoEncoder(codec)  # type: ignore[arg-type]
+def test_another_size_begins_with_a_key_frame(codec: VideoCodec) -> None:
+    encoder = VideoEncoder(codec)
     sizes = [(128, 96), (128, 96), (64, 48), (64, 48), (96, 128)]
 
     frames = [
