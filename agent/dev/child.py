@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
@@ -37,7 +37,10 @@ class Child:
         ProgramError: The program isn't there or isn't one.
     """
 
-    def __init__(self, argv: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start ``argv`` with our environment and what ``environment`` adds to it."""
         log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._watchdog = subprocess.Popen(
@@ -46,6 +49,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log_fd,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
         finally:
