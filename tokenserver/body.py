@@ -10,18 +10,18 @@ from tokenserver.refusals import Code, RefusedError
 BODY_S: Final = 10.0
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
+async def read_body(request: web.Request, limit: int, within_s: float = BODY_S) -> bytes:
     """Return the body, of at most ``limit`` bytes, once its headers say that it is JSON.
 
     Raises :exc:`RefusedError` for another type, a compressed body, one that is too large, and
-    one that is not there after ten seconds.
+    one that is not there after ``within_s``.
     """
     _require_json(request)
     if (request.content_length or 0) > limit:
         raise RefusedError(Code.BODY_TOO_LARGE, "the body is larger than the policy's limit")
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(within_s):
             async for chunk in request.content.iter_chunked(limit + 1):
                 body += chunk
                 if len(body) > limit:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Self
 
 from aiohttp import web
 
+from tokenserver.bad_http import answer_bad_http_with_problems
 from tokenserver.errors import ConfigurationError
 
 _ANSWERS_S: Final = 5.0
@@ -40,6 +41,8 @@ async def listening(app: web.Application, address: Address) -> AsyncIterator[str
     """
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_ANSWERS_S)
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - set up a line above
+    answer_bad_http_with_problems(runner.server)
     try:
         site = web.TCPSite(runner, address.host, address.port)
         try:
