@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import yaml
 
@@ -144,6 +146,18 @@ class Sfu:
     def kill(self) -> None:
         """End it as a crash would."""
         self._end(())
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
 
     def _end(self, steps: tuple[tuple[signal.Signals, float], ...]) -> None:
         with self._lock:

@@ -95,7 +95,8 @@ async def _until_it_answers(child: Child, port: int, log: Path) -> None:
         if await asyncio.to_thread(child.wait, 0) is not None:
             raise TokenServerError(_last_line(log), log)
         if time.monotonic() > deadline:
-            raise TokenServerError(f"no answer for {START_TIMEOUT_S:.0f} s", log)
+            reason = f"no answer for {START_TIMEOUT_S:.0f} s"
+            raise TokenServerError(reason, log)
         await asyncio.sleep(_POLL_S)
 
 
