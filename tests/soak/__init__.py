@@ -1,0 +1,1 @@
+"""Long runs: ``make soak [SOAK=name]``; each ends by itself and appends its result to a file."""
