@@ -120,6 +120,14 @@ class FakeSfu:
             self._announce(member, other)
         member.tell(Reconnected(self.clock.now()))
 
+    def member(self, room: str, identity: str) -> "FakeRoom":
+        """Return the connection of ``identity``."""
+        return self._members[room, identity]
+
+    def present(self, room: str) -> set[str]:
+        """Return the identities of who is in ``room``."""
+        return {identity for name, identity in self._members if name == room}
+
     # What the rooms ask
 
     def sid(self, prefix: str) -> str:

@@ -24,7 +24,7 @@ class Held:
 
 def held() -> Held:
     return Held(
-        frozenset(threading.enumerate()),
+        frozenset(thread for thread in threading.enumerate() if not _is_native(thread)),
         frozenset(_children()),
         frozenset(_files()),
         frozenset(entry.name for entry in Path.cwd().iterdir() if entry.is_file()),
@@ -47,6 +47,11 @@ def _added(before: Held, now: Held) -> list[str]:
         *(f"descriptor {number} -> {target}" for number, target in now.files - before.files),
         *(f"file {name} in {Path.cwd()}" for name in now.folder - before.folder),
     ]
+
+
+def _is_native(thread: threading.Thread) -> bool:
+    """Whether it belongs to a library, and only called into Python once: to log, say."""
+    return isinstance(thread, threading._DummyThread)
 
 
 def _children() -> set[int]:
