@@ -22,7 +22,7 @@ def until(what: Callable[[], T | None], name: str, *, within_s: float = 10.0) ->
 
 
 async def soon(
-    what: Callable[[], T | None | Awaitable[T | None]], name: str, *, within_s: float = 10.0
+    what: Callable[[], T | Awaitable[T | None] | None], name: str, *, within_s: float = 10.0
 ) -> T:
     """Like :func:`until`, letting the event loop run meanwhile."""
     deadline = time.monotonic() + within_s

@@ -42,7 +42,9 @@ def _judge(seen: Perception) -> dict[str, object]:
     flashes, beeps = seen.flashes(), seen.sound.beeps()
     whole = measure_skew(flashes, beeps)
     first, last = (_window(flashes, beeps, at_end=at_end) for at_end in (False, True))
-    assert whole and first and last
+    assert whole is not None
+    assert first is not None
+    assert last is not None
     numbers = seen.numbers()
     share = len(set(numbers)) / (numbers[-1] - numbers[0] + 1)
     holes_ms = [1000 * hole.duration_s for hole in seen.sound.holes]
