@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 from livekit.api import AccessToken, VideoGrants
@@ -44,6 +45,7 @@ class TokenEndpoint:
         url: Of the endpoint itself.
         key: Sent as ``Authorization: Bearer``; empty sends none.
         server_url: Where to reach the SFU instead of where the endpoint says.
+        timeout_s: How long it may take.
     """
 
     url: str
@@ -53,6 +55,19 @@ class TokenEndpoint:
     name: str = ""
     role: str = ""
     server_url: str = ""
+    timeout_s: float = REQUEST_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            usable = False
+        if not usable:
+            sentence = f"{self.url!r} is no token endpoint: give an http:// or https:// URL"
+            raise UsageError(sentence)
+        if self.key and not (self.key.isascii() and self.key.isprintable()):
+            raise UsageError("the key for the token endpoint must be one line of ASCII")
 
     async def access(self) -> Access:
         """Ask the endpoint.
@@ -61,7 +76,7 @@ class TokenEndpoint:
             AccessError: If it refuses, can't be reached, or answers what is no token.
         """
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=self.timeout_s)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as http,
@@ -75,7 +90,7 @@ class TokenEndpoint:
                     )
                 return self._read(await response.json(content_type=None))
         except TimeoutError:
-            reason = f"it did not answer within {REQUEST_TIMEOUT_S:g} s"
+            reason = f"it did not answer within {self.timeout_s:g} s"
             raise AccessError(self.url, reason) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise AccessError(self.url, _phrase(error)) from None
@@ -151,7 +166,10 @@ class ApiKey:
 async def _refusal(response: aiohttp.ClientResponse) -> str:
     """Return what a problem document (RFC 9457) says, or the status where there is none."""
     if response.content_type == "application/problem+json":
-        problem = await response.json(content_type=None)
+        try:
+            problem = await response.json(content_type=None)
+        except ValueError:  # a refusal all the same
+            problem = None
         title = problem.get("title") if isinstance(problem, dict) else None
         if isinstance(title, str):
             return f"HTTP {response.status}, {title[:200]}"
@@ -160,7 +178,9 @@ async def _refusal(response: aiohttp.ClientResponse) -> str:
 
 def _phrase(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ConnectionRefusedError):  # asyncio puts an address there
+            return "can't connect: nothing listens there"
         return f"can't connect: {error.os_error.strerror or error.os_error}"
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
         return "its answer is no JSON"
     return str(error) or type(error).__name__
