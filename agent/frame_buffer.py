@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -58,7 +59,7 @@ class FrameBuffer(Generic[T]):
         self._wake()
 
     def _wake(self) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed, just now perhaps: nobody reads
             self._loop.call_soon_threadsafe(self._changed.set)
 
     def _take(self) -> tuple[list[T], bool]:
