@@ -1,7 +1,7 @@
 """Turning media time into the time at which a frame leaves."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import TypeVar
 
 import numpy as np
@@ -56,7 +56,7 @@ async def paced(
     catch_up: float | None = None,
     on_late: Callable[[FrameT], None] = lambda _: None,
     lateness: Lateness | None = None,
-) -> AsyncIterator[FrameT]:
+) -> AsyncGenerator[FrameT, None]:
     """Yield each frame when ``clock`` reads ``epoch + frame.time``.
 
     Tracks paced against the same clock and epoch stay in sync with each other.
