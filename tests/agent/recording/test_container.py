@@ -1,10 +1,7 @@
 import os
-import resource
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -12,36 +9,15 @@ import numpy as np
 import pytest
 
 from agent.errors import WriteError
-from agent.handlers.beep_reader import beep_onsets
-from agent.handlers.pattern_reader import read_pattern
 from agent.media import OPUS_CLOCK_RATE, AudioFrame, Codec, EncodedFrame, Kind
 from agent.recording.container import Part
 from agent.recording.encoding import AudioEncoder, VideoEncoder
 from agent.recording.joining import salvage
 from agent.recording.scan import scan
+from tests.agent.recording.probes import heard, largest_file, shown
 from tests.films import encoded, late_audio, late_video, pictures, sound, write_part
 
 ROOT = Path(__file__).parents[3]
-
-
-def shown(path: Path) -> list[tuple[float, int]]:
-    """Return when each picture is shown, and its number."""
-    with av.open(str(path)) as container:
-        found = []
-        for picture in container.decode(video=0):
-            reading = read_pattern(np.asarray(picture.to_ndarray(), np.uint8))
-            found.append((round(picture.time, 3), -1 if reading is None else reading.number))
-    return found
-
-
-def heard(path: Path) -> list[float]:
-    """Return when each beep begins."""
-    with av.open(str(path)) as container:
-        blocks = list(container.decode(audio=0))
-    samples = np.concatenate([block.to_ndarray() for block in blocks], axis=1)
-    mono = np.asarray(samples.mean(axis=0) * 32767, np.int16)
-    start = blocks[0].time or 0.0
-    return [start + onset for onset in beep_onsets(mono, OPUS_CLOCK_RATE)]
 
 
 @pytest.mark.parametrize("start_s", [0.0, 0.1, 61.2345])
@@ -192,17 +168,6 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def write_all(part: Part, frames: list[EncodedFrame]) -> None:
     for frame in frames:
         part.write(frame, time_s=float(frame.time))
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let no file of ours grow beyond ``size`` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_is_told_and_what_was_written_plays(tmp_path: Path) -> None:
