@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ import pytest
 from agent.dev.ports import PortTakenError
 from agent.dev.sfu import Sfu, SfuStartError, running_sfu
 from tests.leaks import held
+from tests.waiting import soon, until
 
 pytestmark = pytest.mark.e2e
 
@@ -44,13 +44,6 @@ def answers(port: int) -> bool:
         return True
     except OSError:
         return False
-
-
-def wait_until(condition: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.01)
 
 
 def is_running(pid: int) -> bool:
@@ -95,7 +88,7 @@ def test_it_is_gone_when_its_owner_was_killed(
 
         owner.send_signal(number)
 
-        wait_until(lambda: not is_running(pid), within_s=2.0)
+        until(lambda: not is_running(pid), "the SFU is gone", within_s=2.0)
     assert not answers(port)
 
 
@@ -169,7 +162,7 @@ async def test_a_cancelled_start_leaves_nothing_running(sfu_binary: Path, tmp_pa
             pytest.fail("it was to be cancelled before")
 
     running = asyncio.create_task(run())
-    await asyncio.to_thread(wait_until, log.exists, 5.0)  # the start is under way, in its thread
+    await soon(log.exists, "the start is under way, in its thread")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

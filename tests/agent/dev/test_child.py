@@ -5,6 +5,7 @@ import pytest
 
 from agent.dev.child import Child, ProgramError
 from tests.agent.dev.programs import program
+from tests.waiting import until
 
 
 def test_its_output_goes_to_the_end_of_the_log(tmp_path: Path) -> None:
@@ -42,11 +43,10 @@ def test_the_end_of_the_block_kills_it_and_what_it_started(tmp_path: Path) -> No
     nested = program(tmp_path / "nested", "trap '' TERM", "sleep 60 &", "echo $!", "wait")
 
     with Child([str(nested)], log) as child:
-        while not (said := log.read_text()):
-            assert child.wait(0.01) is None
+        until(lambda: log.read_text().endswith("\n"), "it has said the pid of its child")
+    pids = (child.pid, int(log.read_text()))
 
-    assert not _runs(child.pid)
-    assert not _runs(int(said))
+    until(lambda: not any(map(_runs, pids)), "both are gone")
 
 
 @pytest.mark.parametrize("content", [None, b"\x7fELF of no machine"])
