@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tokenserver.examples import SIGNING_KEY, policy
+from tests.waiting import soon
 from tokenserver.app import make_app
 from tokenserver.serving import Address, listening
 
@@ -68,18 +69,24 @@ async def test_bytes_that_are_no_http_are_a_problem_that_quotes_nothing(
     assert CANARY.decode() not in log
 
 
-async def test_a_body_that_turns_into_no_http_on_its_way_is_a_problem_too(port: int) -> None:
+async def test_a_client_that_leaves_in_the_middle_is_a_refusal_and_no_crash(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(
         b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+        b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"
     )
-    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
-    writer.write(b"1\r\n{\r\n" + CANARY + b"\r\n")
-    answer = await reader.read()
+    assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
     writer.close()
     await writer.wait_closed()
 
-    assert answer.startswith(b"HTTP/1.1 400")
-    assert b"application/problem+json" in answer
-    assert CANARY not in answer
+    line = (await soon(lambda: _audited(caplog), "the refusal is in the log"))[0]
+    assert line["reason"] == "the body breaks off"
+    assert "tokenserver.crash" not in {record.name for record in caplog.records}
+
+
+def _audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    return [
+        record.__dict__["facts"] for record in caplog.records if record.name == "tokenserver.audit"
+    ]
