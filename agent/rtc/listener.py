@@ -1,5 +1,6 @@
 """What the SDK calls back, turned into the events of the port."""
 
+import asyncio
 from collections.abc import Callable
 
 from livekit import rtc
@@ -19,6 +20,7 @@ class Listener:
 
     Attributes:
         roster: Who and what is in the room.
+        attributes_changed: Set whenever somebody's did, ours included.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Listener:
         on_ended: Callable[[rtc.DisconnectReason.ValueType], None],
     ) -> None:
         self.roster: Roster[RtcRemoteTrack] = Roster(clock, tell)
+        self.attributes_changed = asyncio.Event()
         self._sdk = sdk
         self._clock = clock
         self._media_loop = media_loop
@@ -89,6 +92,7 @@ class Listener:
 
     def _attributes_changed(self, _changed: dict[str, str], sdk: rtc.Participant) -> None:
         self.roster.changed(translation.participant(sdk))
+        self.attributes_changed.set()
 
     def _track_published(
         self, publication: rtc.RemoteTrackPublication, sdk: rtc.RemoteParticipant

@@ -126,12 +126,13 @@ class RtcRoom:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await me.set_attributes(dict(attributes))
+                while not _has(me, attributes):
+                    self._listener.attributes_changed.clear()
+                    await self._listener.attributes_changed.wait()
         except TimeoutError:
-            message = f"setting attributes: no answer within {ANSWER_TIMEOUT_S:g} s"
-            raise ServiceError(message) from None
-        if any(me.attributes.get(key, "") != value for key, value in attributes.items()):
-            message = "the server did not take the attributes; they may be too large"
-            raise ServiceError(message)
+            if not _has(me, attributes):
+                message = "the server did not take our attributes; they may be too large"
+                raise ServiceError(message) from None
 
     async def disconnect(self) -> None:
         """Leave: open streams end, then :meth:`events`. Idempotent; goes on if cancelled."""
@@ -179,3 +180,8 @@ class RtcRoom:
         await asyncio.gather(*(track.aclose() for track in tracks))
         self._end(reason)
         await leave(self._sdk)
+
+
+def _has(participant: rtc.Participant, attributes: Mapping[str, str]) -> bool:
+    present = participant.attributes
+    return all(present.get(key, "") == value for key, value in attributes.items())
