@@ -93,6 +93,7 @@ async def joined(
             await session._leave(staying)  # noqa: SLF001
     finally:
         await session._disconnect()  # noqa: SLF001
+        session._end(Ended(session._clock.now(), EndReason.LEFT))  # noqa: SLF001
 
 
 class Session:
@@ -117,6 +118,8 @@ class Session:
         self._present: dict[str, Participant] = {}
         self._tracks: list[Durable] = []
         self._rejoining = False
+        self._leaving = False
+        self._has_ended = False
         self._attributes: dict[str, str] = {}
         self.room_name = ""
         self.identity = ""
@@ -188,13 +191,13 @@ class Session:
             ended = await self._forward(room)
             for track in self._tracks:
                 track.detach()
-            if ended.reason.is_final:
+            if ended.reason.is_final or self._leaving:
                 break
+            self._rejoining = True
             logger.warning("lost room %r (%s), joining again", self.room_name, ended.reason)
             await self._inbox.put(Reconnecting(ended.at, ended.reason))
             await self._forget_everyone()
             await self._disconnect()
-            self._rejoining = True
             again = await self._rejoin()
             if again is None:
                 ended = Ended(self._clock.now(), ended.reason)
@@ -240,6 +243,8 @@ class Session:
                     return None
             except ServiceError as error:
                 logger.warning("%s", error)
+                for track in self._tracks:
+                    track.detach()
                 await self._disconnect()
             else:
                 await self._inbox.put(Reconnected(self._clock.now()))
@@ -248,21 +253,28 @@ class Session:
 
     async def _restore(self, room: Room) -> None:
         """Publish and set again what the last connection had."""
+        tracks = list(self._tracks)  # what is published from here on attaches itself
         if self._attributes:
-            await room.set_attributes(self._attributes)
-        for track in self._tracks:
+            try:
+                await room.set_attributes(self._attributes)
+            except ServiceError as error:  # no reason to stay outside
+                logger.warning("joined again without our attributes: %s", error)
+        for track in tracks:
             await track.attach(room)
 
     async def _leave(self, staying: asyncio.Task[None]) -> None:
-        if self._rejoining:
-            staying.cancel()
-            self._end(Ended(self._clock.now(), EndReason.LEFT))
-            return
-        await self._disconnect()
-        await asyncio.wait([staying], timeout=GRACE_S)
+        self._leaving = True
+        if not self._rejoining:
+            await self._disconnect()
+            if not self._inbox.full():  # else nobody reads: there is nothing to wait for
+                await asyncio.wait([staying], timeout=GRACE_S)
         staying.cancel()  # does nothing if it has finished
 
     def _end(self, ended: Ended) -> None:
+        """Let the reader see the end, unless it has ended already."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         if self._inbox.full():  # nobody reads; who comes late must still find the end
             self._inbox.get_nowait()
         self._inbox.put_nowait(ended)
@@ -291,9 +303,13 @@ class DurablePublication(Generic[FrameT]):
         """Publish on ``room``, unless closed."""
         if self._closed:
             return
-        self._now = await self._publish(room)
+        now = await self._publish(room)
+        if self._closed:  # meanwhile
+            await now.aclose()
+            return
+        self._now = now
         if self._muted:
-            await self._now.set_muted(muted=True)
+            await now.set_muted(muted=True)
 
     def detach(self) -> None:
         """Forget a connection that has ended."""

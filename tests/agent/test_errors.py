@@ -40,9 +40,9 @@ def test_an_error_is_the_same_after_a_trip_to_another_process(error: AgentError)
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_the_exit_code_tells_whose_it_is(error: AgentError) -> None:
-    whose = {UsageError: 2, ServiceError: 3, MediaLossError: 4}
+    codes: dict[type[AgentError], int] = {UsageError: 2, ServiceError: 3, MediaLossError: 4}
 
-    assert [code for kind, code in whose.items() if isinstance(error, kind)] == [error.exit_code]
+    assert [codes[kind] for kind in codes if isinstance(error, kind)] == [error.exit_code]
 
 
 @pytest.mark.parametrize(
