@@ -8,9 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from agent.handlers.beep_reader import beep_onsets
 from agent.handlers.pattern_reader import read_pattern
-from agent.media import OPUS_CLOCK_RATE
+from tests.perceive import listen
 
 
 def shown(path: Path) -> list[tuple[float, int]]:
@@ -25,16 +24,8 @@ def shown(path: Path) -> list[tuple[float, int]]:
 
 def heard(path: Path) -> list[float]:
     """Return when each beep begins."""
-    with av.open(str(path)) as container:
-        blocks = list(container.decode(audio=0))
-    start = blocks[0].time or 0.0
-    length = (blocks[-1].time or 0.0) - start + 1
-    sound = np.zeros(round(length * OPUS_CLOCK_RATE), np.float32)
-    for block in blocks:
-        at = round(((block.time or 0.0) - start) * OPUS_CLOCK_RATE)
-        sound[at : at + block.samples] = block.to_ndarray().mean(axis=0)
-    onsets = beep_onsets(np.asarray(sound * 32767, np.int16), OPUS_CLOCK_RATE)
-    return [start + onset for onset in onsets]
+    sound = listen(path)
+    return sound.beeps() if sound else []
 
 
 @contextmanager
