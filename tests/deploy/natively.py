@@ -1,7 +1,7 @@
 """Runs the programs of ``deploy/`` on this machine's loopback, from its own files.
 
 The same commands as in compose.yaml. What differs from a host: ``/run/secrets`` is the folder that
-make-secrets fills, and ports and addresses are overridden in the way that each program has for that.
+make-secrets fills; ports and addresses are overridden in the way that each program has for that.
 """
 
 import http.client

@@ -248,6 +248,19 @@ def the_certificate_is_where_caddy_puts_it(deploy: Deployment) -> Iterator[str]:
         yield "compose.yaml: caddy's health is not the certificate that coturn waits for"
 
 
+def the_readme_opens_the_right_ports(deploy: Deployment) -> Iterator[str]:
+    rtc, relay, inside = deploy.sfu["rtc"], deploy.relay, deploy.compose["networks"]["inside"]
+    subnet, plain = inside["ipam"]["config"][0]["subnet"], relay["listening-port"][0]
+    for wanted in (
+        f"| {rtc['tcp_port']}/tcp, {rtc['udp_port']}/udp |",
+        f"| {plain}/tcp, {plain}/udp, {relay['tls-listening-port'][0]}/tcp |",
+        f"| {relay['min-port'][0]}–{relay['max-port'][0]}/udp |",  # noqa: RUF001
+        f"from {subnet} to {_gateway(deploy)} port {deploy.sfu['port']} ",
+    ):
+        if wanted not in deploy.text("README.md"):
+            yield f"README.md: the firewall lacks {wanted}"
+
+
 def every_answer_is_asked_for(deploy: Deployment) -> Iterator[str]:
     wanted = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", deploy.text("compose.yaml")))
     wanted |= set(re.findall(r"\{\$(\w*DOMAIN)", deploy.text("Caddyfile")))
@@ -286,5 +299,6 @@ RULES: Final[tuple[Rule, ...]] = (
     the_relay_serves_the_sfu_alone,
     clients_are_sent_to_the_relay,
     the_certificate_is_where_caddy_puts_it,
+    the_readme_opens_the_right_ports,
     every_answer_is_asked_for,
 )

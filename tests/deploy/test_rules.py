@@ -63,6 +63,7 @@ SLIPS = {
     ),
     "no certificate": Slip(RELAY, "\ncert=", "\n#cert=", "cert is not"),
     "another issuer": Slip("Caddyfile", "acme-v02.api.", "acme-staging-v02.api.", "where Caddy"),
+    "closed port": Slip(RELAY, "max-port=50151", "max-port=50251", "firewall lacks"),
     "unasked answer": Slip(".env.example", "\nROOM=", "\nHALL=", "HALL"),
 }
 
