@@ -41,6 +41,9 @@ _CARRIES: Final[Mapping[Container, frozenset[Codec]]] = {
 }
 
 
+_NOMINAL_PICTURE_MS: Final = 33
+
+
 class MixedCodecsError(UnsupportedError):
     """Raised when parts can't become one file without being encoded again."""
 
@@ -162,7 +165,8 @@ class _Copier:
                 return
             at_ms = self._next_ms[kind]  # without it the pictures after it are spoilt
         self._next_ms[kind] = at_ms + 1
-        duration_ms = round(packet_duration_s(packet) * 1000)
+        # MP4 leaves out a last picture that lasts no time, and most codecs don't tell.
+        duration_ms = round(packet_duration_s(packet) * 1000) or _NOMINAL_PICTURE_MS
         self.end_ms = max(self.end_ms, at_ms + duration_ms)
         put(packet, self._streams[kind], at_ms, duration_ms)
         mux(packet, self._output, self._sink)

@@ -1,20 +1,23 @@
 import hashlib
 import stat
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import av
 import pytest
+from av.packet import Packet
+from av.video.stream import VideoStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import UnsupportedError, WriteError
-from agent.media import Codec, EncodedFrame, Kind
+from agent.media import VIDEO_CLOCK_RATE, Codec, EncodedFrame, Kind
+from agent.recording.container import Container
 from agent.recording.encoding import VideoEncoder
 from agent.recording.joining import MixedCodecsError, Placed, join, salvage
 from agent.recording.scan import UnreadableError, scan
 from tests.agent.recording.probes import heard, largest_file, shown
-from tests.films import encoded, late_audio, late_video, pictures, sound, write_part
+from tests.films import FPS, SIZE, encoded, late_audio, late_video, pictures, sound, write_part
 
 
 def film(seconds: float, at_s: float, encoder: VideoEncoder | None = None) -> list[EncodedFrame]:
@@ -33,9 +36,7 @@ def part(path: Path, frames: list[EncodedFrame], start_s: float) -> Placed:
 
 
 @pytest.mark.parametrize("container", ["mkv", "mp4"])
-def test_a_camera_that_comes_late_is_in_the_same_file(
-    tmp_path: Path, container: Literal["mkv", "mp4"]
-) -> None:
+def test_a_camera_that_comes_late_is_in_the_same_file(tmp_path: Path, container: Container) -> None:
     parts = [
         part(tmp_path / "a.mkv", speech(3, 10), 10),
         part(tmp_path / "a.2.mkv", film(3, 13.04), 13.04),
@@ -81,6 +82,64 @@ def test_webm_takes_vp8(tmp_path: Path) -> None:
     joined = join([placed], tmp_path / "joined.webm", container="webm")
 
     assert len(shown(joined.path)) == 30
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoder", "container"),
+    [
+        (Codec.VP9, "libvpx-vp9", "mkv"),
+        (Codec.VP9, "libvpx-vp9", "webm"),
+        (Codec.AV1, "libsvtav1", "mkv"),
+        (Codec.AV1, "libsvtav1", "mp4"),
+        (Codec.AV1, "libsvtav1", "webm"),
+    ],
+)
+def test_what_others_encoded_is_written_as_it_came(
+    tmp_path: Path, codec: Codec, encoder: str, container: Container
+) -> None:
+    frames = sorted([*foreign(codec, encoder), *speech(1, 0)], key=lambda frame: frame.time)
+    placed = part(tmp_path / "a.mkv", frames, 0)
+
+    joined = join([placed], tmp_path / f"joined.{container}", container=container)
+
+    for path in (placed.path, joined.path):
+        assert [number for _, number in shown(path)] == list(range(10))
+        assert scan(path).streams[Kind.VIDEO].codec is codec
+
+
+def foreign(codec: Codec, encoder: str) -> list[EncodedFrame]:
+    """Return ten pictures as another encoder makes them, each at once."""
+    context = av.CodecContext.create(encoder, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height = SIZE
+    context.pix_fmt = "yuv420p"
+    context.time_base = Fraction(1, VIDEO_CLOCK_RATE)
+    context.framerate = Fraction(FPS)
+    context.options = (
+        {"preset": "12", "svtav1-params": "pred-struct=1:lookahead=0:rtc=1"}
+        if codec is Codec.AV1
+        else {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+    )
+    packets: list[Packet[VideoStream]] = []
+    for frame in pictures(10 / FPS):
+        picture = av.VideoFrame.from_ndarray(frame.i420, "yuv420p")
+        picture.pts = frame.pts
+        picture.time_base = context.time_base
+        packets += context.encode(picture)
+    packets += context.encode(None)
+    return [
+        EncodedFrame(
+            bytes(packet), codec, packet.pts or 0, VIDEO_CLOCK_RATE, packet.is_keyframe, *SIZE
+        )
+        for packet in packets
+    ]
+
+
+def test_vp9_in_mp4_which_players_refuse_is_refused(tmp_path: Path) -> None:
+    placed = part(tmp_path / "a.mkv", foreign(Codec.VP9, "libvpx-vp9"), 0)
+
+    with pytest.raises(UnsupportedError, match="mp4 can't carry vp9; mkv can"):
+        join([placed], tmp_path / "joined.mp4", container="mp4")
 
 
 def test_sizes_may_differ_from_part_to_part(tmp_path: Path) -> None:
