@@ -12,14 +12,16 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from agent.errors import UsageError, WriteError
+from agent.errors import UsageError
 from agent.recording.manifest import MANIFEST_NAME
 from agent.recording.names import folder_name
+from agent.recording.sink import write_error
 
 OWNER_NAME = "owner.json"
 EVENTS_NAME = "events.jsonl"
@@ -54,33 +56,48 @@ class Ownership:
         """
         self._path = folder / OWNER_NAME
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._file: IO[str] = os.fdopen(descriptor, "r+", encoding="utf-8")
+        self._file: IO[bytes] = os.fdopen(descriptor, "r+b", buffering=0)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = _described(self._read())
+            self._take(folder)
+        except BaseException:
             self._file.close()
-            raise Owned(folder, owner) from None
-        before = self._read()
-        if _is_alive_elsewhere(before) or not self._is_in_place():
-            self._file.close()
-            raise Owned(folder, _described(before))
-        self.beat()
+            raise
 
     def beat(self) -> None:
-        """Say that the owner lives."""
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump(
-            {"host": socket.gethostname(), "pid": os.getpid(), "beat": time.time()}, self._file
-        )
-        self._file.flush()
+        """Say that the owner lives.
+
+        Raises:
+            WriteError: If that fails.
+        """
+        try:
+            self._write()
+        except OSError as error:
+            raise write_error(self._path, error) from error
 
     def release(self) -> None:
         """Give it up and leave no trace. Idempotent."""
         if not self._file.closed:
-            self._path.unlink(missing_ok=True)
+            if self._is_in_place():
+                self._path.unlink(missing_ok=True)
             self._file.close()
+
+    def _take(self, folder: Path) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Owned(folder, _described(self._read())) from None
+        before = self._read()
+        if _is_alive_elsewhere(before) or not self._is_in_place():
+            raise Owned(folder, _described(before))
+        self._write()
+
+    def _write(self) -> None:
+        """Write in place, always as long as before: that needs no room on a full disk."""
+        owner = {"host": socket.gethostname(), "pid": os.getpid(), "beat": int(time.time())}
+        content = json.dumps(owner).encode()
+        self._file.seek(0)
+        self._file.write(content)
+        self._file.truncate(len(content))  # the owner before us may have had a longer name
 
     def _is_in_place(self) -> bool:
         """Return whether what we locked is still the folder's, and no owner's who just left."""
@@ -92,7 +109,7 @@ class Ownership:
     def _read(self) -> Mapping[str, object]:
         self._file.seek(0)
         try:
-            owner = json.load(self._file)
+            owner = json.loads(self._file.read())
         except ValueError:  # empty, or cut off by the death of its writer
             return {}
         return owner if isinstance(owner, dict) else {}
@@ -125,6 +142,15 @@ class RecordingFolder:
             raise UsageError(sentence) from None
         return cls(path, f"{started_at:%Y%m%d%H%M%S}-{suffix}", ownership)
 
+    def close(self) -> None:
+        """Give it up; one that never became a recording goes. Idempotent."""
+        if not (self.path / MANIFEST_NAME).exists():
+            with suppress(OSError):  # something lies in it: it stays
+                (self.path / PARTICIPANTS).rmdir()
+                self.ownership.release()
+                self.path.rmdir()
+        self.ownership.release()
+
     def open_events(self) -> IO[str]:
         """Open ``events.jsonl`` for appending.
 
@@ -135,7 +161,7 @@ class RecordingFolder:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise WriteError(path, error.strerror or str(error)) from None
+            raise write_error(path, error) from error
         return os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)
 
 
