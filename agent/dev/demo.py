@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +115,9 @@ async def _showing(session: Session, clock: Clock) -> AsyncGenerator[None]:
 async def _guests(stack: Stack, room: str) -> AsyncGenerator[None]:
     """Let two guests publish, each a process of its own, as anyone's would be."""
     film = find_clip()
-    bars = ("publish", room, "--identity", BARS_GUEST, "--audio", "beep:330")
-    bars += ("--video", f"bars:{SIZE[0]}x{SIZE[1]}@{FPS}")
-    play = ("play", room, str(film), "--loop", "--identity", FILM_GUEST)
+    picture = f"bars:{SIZE[0]}x{SIZE[1]}@{FPS}"
+    bars = ["publish", room, "--identity", BARS_GUEST, "--video", picture, "--audio", "beep:330"]
+    play = ["play", room, str(film), "--loop", "--identity", FILM_GUEST]
     log = stack.tokens.log.with_name("guests.log")
     log.unlink(missing_ok=True)
     children = [await asyncio.to_thread(_start, stack, command, log) for command in (bars, play)]
@@ -128,7 +128,7 @@ async def _guests(stack: Stack, room: str) -> AsyncGenerator[None]:
             await asyncio.to_thread(child.close)
 
 
-def _start(stack: Stack, command: tuple[str, ...], log: Path) -> Child:
+def _start(stack: Stack, command: Sequence[str], log: Path) -> Child:
     environment = dict.fromkeys(
         ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "ROOMCAST_TOKEN_KEY"), ""
     )
