@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import RecordingError
 from agent.media import Codec, Kind
+from agent.recording.sink import sync_folder
 from agent.room import Source
 
 MANIFEST_NAME = "manifest.json"
@@ -215,6 +216,8 @@ class Manifest(Entry):
                 file.flush()
                 os.fsync(file.fileno())
         new.replace(path)
+        if durable:
+            sync_folder(folder)
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":

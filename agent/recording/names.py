@@ -16,8 +16,9 @@ _SAFE = frozenset(string.ascii_letters + string.digits + "_.-")
 def safe_name(text: str) -> str:
     """Return ``text`` as a file name: percent-encoded outside ``[A-Za-z0-9_.-]``, no leading dot.
 
-    Nor does it end in a dot and a number, as the further parts of a file do. A name over :data:`MAX_BYTES` is cut and ends in a hash of the whole. Case twins collide on
-    some file systems: see :func:`unique_name`.
+    Nor does it end in a dot and a number, as the further parts of a file do. A name over
+    :data:`MAX_BYTES` is cut and ends in a hash of the whole. Case twins collide on some file
+    systems: see :func:`unique_name`.
     """
     octets = text.encode("utf-8", "replace")
     name = "".join(chr(o) if chr(o) in _SAFE else f"%{o:02X}" for o in octets)
@@ -31,9 +32,14 @@ def safe_name(text: str) -> str:
 
 def unique_name(text: str, taken: Iterable[str]) -> str:
     """Return :func:`safe_name`, made unlike every name in ``taken``, whatever their case."""
-    name = safe_name(text)
-    if name.casefold() in {other.casefold() for other in taken}:
-        name = _shortened(name, text)
+    name = plain = safe_name(text)
+    others = {other.casefold() for other in taken}
+    count = 0
+    while name.casefold() in others:
+        # Numbered, because a stranger may choose texts so that the same one comes thrice:
+        # the screen of "a" and the camera of "a--screen", say.
+        name = _shortened(plain, text if not count else f"{text}/{count}")
+        count += 1
     return name
 
 
