@@ -41,6 +41,7 @@ class StreamExpectation:
     """What a file should have of one kind; all times in seconds of the file.
 
     Attributes:
+        end_s: At least up to here: black or silence may follow, to the end of the file.
         gaps: Where it may have nothing; whether it has is not checked.
         may_stand_still: Whether it may have nothing anywhere, as a shared screen may.
     """
@@ -267,7 +268,7 @@ def _check_stream(report: FileReport, found: StreamScan, wanted: StreamExpectati
     if abs(found.start_s - wanted.start_s) > TOLERANCE_S:
         text = f"has {kind} from {found.start_s:.2f} s on instead of {wanted.start_s:.2f} s"
         report.find(FindingKind.START, text, stream=kind, at_s=found.start_s)
-    if abs(found.end_s - wanted.end_s) > TOLERANCE_S:
+    if found.end_s < wanted.end_s - TOLERANCE_S:
         text = f"has {kind} up to {found.end_s:.2f} s instead of {wanted.end_s:.2f} s"
         report.find(FindingKind.END, text, stream=kind, at_s=found.end_s)
     for gap in found.gaps:
