@@ -142,6 +142,14 @@ def test_an_identity_outside_the_pattern_is_refused(identity: str) -> None:
     assert (refused.code, refused.errors[0].field) == (Code.INVALID_VALUE, "participant_identity")
 
 
+@pytest.mark.parametrize("identity", ["ann!", "!ann"])
+def test_a_pattern_without_anchors_must_match_the_whole_identity(identity: str) -> None:
+    rules = policy(TEXT_WITH_GUESTS + "identity: {pattern: '[a-z0-9-]+'}\n")
+    asked = TokenRequest(room_name="lobby", participant_identity=identity)
+
+    assert refusal(asked, rules=rules).code is Code.INVALID_VALUE
+
+
 @pytest.mark.parametrize("identity", ["ann#2", "ann/camera", "ann\x00", "é" * 129])
 def test_no_pattern_can_allow_a_separator_in_an_identity(identity: str) -> None:
     rules = policy(TEXT_WITH_GUESTS + "identity: {pattern: '(?s).*'}\n")

@@ -180,6 +180,14 @@ def test_a_room_must_match_the_pattern_and_one_entry_of_the_list(room: str, admi
     assert RoomRule(allow=("lobby", "class-*")).admits(room) is admitted
 
 
+@pytest.mark.parametrize("room", ["lobby7", "7lobby", "lobby\n"])
+def test_a_pattern_without_anchors_must_match_the_whole_room(room: str) -> None:
+    rule = RoomRule(allow=("*",), pattern="[a-z]+")
+
+    assert rule.admits("lobby")
+    assert not rule.admits(room)
+
+
 @given(st.text(max_size=20))
 def test_an_entry_without_a_star_admits_nothing_but_itself(room: str) -> None:
     rule = RoomRule(allow=("a.b",), pattern="(?s).*")
