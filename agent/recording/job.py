@@ -151,7 +151,7 @@ async def finish_recording(
 ) -> RecordingResult:
     """Join, check and list the files of a recording that has ended, in a thread.
 
-    The folder stays owned: who releases it is who made it.
+    The folder stays owned; who made it closes it.
     """
     problems = [str(recorder.failure)] if recorder.failure else []
     work = asyncio.create_task(
@@ -160,7 +160,7 @@ async def finish_recording(
     try:
         while not work.done():
             await asyncio.wait({work}, timeout=HEARTBEAT_S)
-            with suppress(OSError):  # a full disk: the lock speaks for us all the same
+            with suppress(OSError):  # a broken disk: the lock speaks for us all the same
                 folder.ownership.beat()
     finally:
         await asyncio.wait({work})  # a thread can't be broken off
@@ -183,10 +183,12 @@ def rescue_in_background(out: Path, tell: Callable[[Rescue], None]) -> None:
     def run() -> None:
         try:
             for rescue in recover(out):
-                if (rescue.recovered or rescue.problems) and not loop.is_closed():
+                if rescue.recovered or rescue.problems:
                     loop.call_soon_threadsafe(tell, rescue)
         except (AgentError, OSError) as error:
             logger.warning("what was left in %s is not finished: %s", out, error)
+        except RuntimeError:  # the loop is closed: nobody wants to know any more
+            return
 
     Thread(target=run, name="rescue", daemon=True).start()
 
