@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import doctor, play, publish, record, recover, schema, verify
+from agent.cli import dev, doctor, play, publish, record, recover, schema, verify
 from agent.cli.exit_codes import Commands
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ def _unwrapped(documented: object) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
+_add(dev.dev, dev.EXAMPLES)
 _add(record.record, record.EXAMPLES)
 _add(verify.verify, verify.EXAMPLES)
 _add(recover.recover, recover.EXAMPLES)

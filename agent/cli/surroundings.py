@@ -20,8 +20,6 @@ def _sdk_rooms() -> "Callable[[], Room]":
 
     return RtcRoom
 
-    return AUDIO_QUEUE_MS / 1000
-
 
 def _accesses(connection: Connection, room: str, identity: str) -> "AccessSource":
     return connection.accesses(room, identity)
