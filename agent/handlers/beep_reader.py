@@ -25,8 +25,10 @@ def beep_onsets(samples: NDArray[np.int16], sample_rate: int) -> list[float]:
             some minutes: it takes 32 bytes of memory a sample.
         sample_rate: In Hz.
     """
+    if not len(samples):
+        return []
     level = _beep_level(samples, sample_rate)
-    if not len(level) or level.max() < _MIN_LEVEL:
+    if level.max() < _MIN_LEVEL:
         return []
     above = np.concatenate([[False], level > level.max() / 4, [False]])
     changes = np.flatnonzero(above[1:] != above[:-1])

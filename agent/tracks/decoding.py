@@ -75,7 +75,8 @@ class FileDecoder:
 
     def ended(self, kind: Kind) -> bool:
         """Return whether no frame of this track will come any more."""
-        return self._over and (kind is Kind.VIDEO or not self._blocks)
+        over = self._over or (not self._loop and kind in self._finished)
+        return over and (kind is Kind.VIDEO or not self._blocks)
 
     def close(self) -> None:
         """Close the file. Idempotent."""
@@ -113,7 +114,9 @@ class FileDecoder:
     def _finish(self, kind: Kind) -> None:
         """Note that a track has come to the end of this round; start the next after the last."""
         self._finished.add(kind)
-        if self._finished < self.contents.kinds:
+        if kind is Kind.AUDIO and not self._loop:
+            self._blocks += self._cutter.flush()
+        if self.contents.kinds - self._finished:
             return
         self._look_for_damage()
         self._reading.close()

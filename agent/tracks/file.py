@@ -13,16 +13,16 @@ from agent.errors import MediaFileError
 from agent.media import AudioFrame, Kind, VideoFrame
 from agent.tracks.conversion import SAMPLE_RATE
 from agent.tracks.decoding import FileDecoder
+from agent.tracks.opening import Contents
 from agent.tracks.read_ahead import ReadAhead
-from agent.tracks.reading import Contents
 
 
 class MediaFile:
     """A file that is being played: :meth:`open` it, read both tracks, close it.
 
-    A thread of its own decodes ahead, less than a second and at most 48 MiB a track, whatever
-    the readers do. Every track that was opened has to be read, or the other one stops where
-    that much lies unread.
+    A thread of its own decodes ahead, less than a second and at most 48 MiB a track. Every track
+    that was opened has to be read: the other one may be far behind, 64 MiB of packets, but a
+    loop begins again with both.
 
     Both tracks share a timeline whose zero is where the file's earliest track starts, or
     ``start_s`` after that; a track that starts later has no frame until then. Pictures come
@@ -201,7 +201,7 @@ class MediaFile:
                 kinds.add(kind)
         if not kinds:
             raise MediaFileError(self.path, "nothing in it can be decoded")
-        for kind in set(Kind) - kinds:
+        for kind in set(self._options[0]) - kinds:
             self._ahead.end(kind)
         self._kinds = frozenset(kinds)
 
