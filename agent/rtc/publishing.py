@@ -13,14 +13,24 @@ from agent.errors import ServiceError, UnsupportedError
 from agent.media import AudioFrame, VideoFrame
 from agent.room import AudioOptions, Source, VideoOptions
 from agent.rtc import translation
-from agent.rtc.timing import CaptureStamps
+from agent.rtc.timing import CaptureStamps, SoundSchedule
 
-AUDIO_QUEUE_MS = 40
-"""Sound that may wait in the SDK: enough that a busy loop makes no hole, little enough that
-what is sent is heard at once. A sample leaves when those before it have."""
+LEAD_S = 0.03
+"""How long after it was sent everything leaves, so that an event loop that is late by less is not
+noticed: sound waits in the SDK's queue for it, pictures in ours. Alike, or lips and voice part."""
+
+AHEAD_S = 0.04
+"""How far ahead of its time sound may be sent; a caller that is faster has to wait."""
+
+QUEUE_MS = 200
+"""More than ever waits in the SDK's queue; at the limit it would make its own callers wait."""
 
 PIECE_MS = 10
-"""What WebRTC encodes at a time; a larger piece can be refused when it meets a full queue."""
+"""What WebRTC encodes at a time."""
+
+PAUSE_S = 0.5
+"""Sound that is late by less has been held up, and what is overdue of it is left out. Late by
+more it is a new beginning after a pause."""
 
 BITS_PER_PIXEL = 0.1
 """Ample for VP8 and H.264 at camera sizes. The SDK's own defaults send at most 20 or 25 pictures
@@ -104,18 +114,21 @@ class RtcVideoPublication:
         return self.local.sid
 
     async def send(self, frame: VideoFrame) -> None:
-        """Show ``frame`` now; does nothing once the connection is over."""
+        """Show ``frame`` in a moment; does nothing once the connection is over."""
         if self.local.closed:
             return
         picture = rtc.VideoFrame(
             frame.width, frame.height, rtc.VideoBufferType.I420, _bytes_of(frame.i420)
         )
         stamp = self._stamps.stamp(float(frame.time), self._clock.now())
-        self._source.capture_frame(
-            picture,
-            timestamp_us=round(stamp * 1e6),
-            rotation=translation.sdk_rotation(frame.rotation),
-        )
+        rotation = translation.sdk_rotation(frame.rotation)
+        asyncio.get_running_loop().call_later(LEAD_S, self._show, picture, stamp + LEAD_S, rotation)
+
+    def _show(
+        self, picture: rtc.VideoFrame, stamp: float, rotation: rtc.VideoRotation.ValueType
+    ) -> None:
+        if not self.local.closed:
+            self._source.capture_frame(picture, timestamp_us=round(stamp * 1e6), rotation=rotation)
 
     async def set_muted(self, *, muted: bool) -> None:
         """Stop or go on sending; subscribers see which."""
@@ -127,18 +140,22 @@ class RtcVideoPublication:
 
 
 class RtcAudioPublication:
-    """A track that plays the samples it is given, one after another."""
+    """A track that plays the samples it is given, one after another, each at its time.
+
+    Attributes:
+        skipped_s: Seconds of sound left out because they were sent too late.
+    """
 
     def __init__(
-        self,
-        source: rtc.AudioSource,
-        local: LocalTrack,
-        options: AudioOptions,
+        self, source: rtc.AudioSource, local: LocalTrack, options: AudioOptions, clock: Clock
     ) -> None:
         self.local = local
         self._source = source
+        self.skipped_s = 0.0
         self._options = options
+        self._clock = clock
         self._writing = asyncio.Lock()
+        self._schedule = SoundSchedule(options.sample_rate, LEAD_S, PAUSE_S)
 
     @property
     def sid(self) -> str:
@@ -157,10 +174,16 @@ class RtcAudioPublication:
             message = f"this track plays {wanted} (rate, channels), not {given}"
             raise ValueError(message)
         async with self._writing:
-            for piece in _pieces(frame.samples, frame.sample_rate * PIECE_MS // 1000):
-                if self.local.closed:
-                    return
+            if self.local.closed:
+                return
+            turn = self._schedule.next(len(frame.samples), self._clock.now())
+            self.skipped_s += turn.skip / frame.sample_rate
+            silence = np.zeros((turn.silence, self._options.channels), np.int16)
+            samples = np.concatenate([silence, frame.samples[turn.skip :]])
+            for piece in _pieces(samples, frame.sample_rate * PIECE_MS // 1000):
                 await self._capture(piece)
+            if not self.local.closed:
+                await self._clock.sleep_until(self._schedule.due - LEAD_S - AHEAD_S)
 
     async def set_muted(self, *, muted: bool) -> None:
         """Stop or go on sending; subscribers see which."""
@@ -176,12 +199,12 @@ class RtcAudioPublication:
         )
         try:
             await self._source.capture_frame(piece)
-        except Exception as error:
+        except Exception as error:  # the SDK raises nothing more precise
             if self.local.closed:
                 return
             if "InvalidState" not in str(error):
                 raise
-            await asyncio.sleep(PIECE_MS / 1000)  # a full queue; one piece later it is not
+            await asyncio.sleep(PIECE_MS / 1000)
             await self._source.capture_frame(piece)
 
 
@@ -213,13 +236,12 @@ async def publish_video(
         video_encoding=rtc.VideoEncoding(max_bitrate=bitrate, max_framerate=options.max_fps),
     )
     publication = await _publish(publisher, track, asked, source.aclose)
-    return RtcVideoPublication(
-        source, LocalTrack(publisher, publication, track, source.aclose), clock
-    )
+    local = LocalTrack(publisher, publication, track, source.aclose)
+    return RtcVideoPublication(source, local, clock)
 
 
 async def publish_audio(
-    publisher: rtc.LocalParticipant, options: AudioOptions
+    publisher: rtc.LocalParticipant, options: AudioOptions, clock: Clock
 ) -> RtcAudioPublication:
     """Offer an audio track, encoded as music: nothing is taken for silence or noise.
 
@@ -227,7 +249,7 @@ async def publish_audio(
         ServiceError: If the server refuses or doesn't answer.
     """
     _check_permitted(publisher, options.source)
-    source = rtc.AudioSource(options.sample_rate, options.channels, queue_size_ms=AUDIO_QUEUE_MS)
+    source = rtc.AudioSource(options.sample_rate, options.channels, queue_size_ms=QUEUE_MS)
     track = rtc.LocalAudioTrack.create_audio_track(options.name, source)
     bitrate = options.max_bitrate_bps or MUSIC_BITRATE_BPS * options.channels
     asked = rtc.TrackPublishOptions(
@@ -237,9 +259,8 @@ async def publish_audio(
     )
     asked.audio_encoding.max_bitrate = bitrate
     publication = await _publish(publisher, track, asked, source.aclose)
-    return RtcAudioPublication(
-        source, LocalTrack(publisher, publication, track, source.aclose), options
-    )
+    local = LocalTrack(publisher, publication, track, source.aclose)
+    return RtcAudioPublication(source, local, options, clock)
 
 
 async def _publish(

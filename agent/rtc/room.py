@@ -109,7 +109,7 @@ class RtcRoom:
         Raises:
             ServiceError: If the server refuses or doesn't answer.
         """
-        publication = await publishing.publish_audio(self._publisher(), options)
+        publication = await publishing.publish_audio(self._publisher(), options, self._clock)
         self._keep(publication.local)
         return publication
 

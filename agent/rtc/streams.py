@@ -60,7 +60,7 @@ class RtcFrameStream:
         pump: Callable[[Callable[[Frame], None]], Coroutine[None, None, None]],
     ) -> None:
         self._buffer: FrameBuffer[Frame] = FrameBuffer(keep_bytes, weigh=_nbytes)
-        self._pump = media_loop.run(lambda: pump(self._buffer.put))
+        self._pump = media_loop.run(lambda: self._run(pump))
 
     @property
     def dropped(self) -> int:
@@ -78,7 +78,19 @@ class RtcFrameStream:
     async def aclose(self) -> None:
         """End, and wait until the SDK has let go of the track."""
         self.end()
-        await self._pump.wait(2 * CLOSE_TIMEOUT_S)
+        await self.finished(2 * CLOSE_TIMEOUT_S)
+
+    async def finished(self, timeout_s: float) -> bool:
+        """Wait until nothing comes any more; return whether it is so."""
+        return await self._pump.wait(timeout_s)
+
+    async def _run(
+        self, pump: Callable[[Callable[[Frame], None]], Coroutine[None, None, None]]
+    ) -> None:
+        try:
+            await pump(self._buffer.put)
+        finally:
+            self._buffer.close()
 
 
 class RtcRemoteTrack:

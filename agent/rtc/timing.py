@@ -5,6 +5,7 @@ pictures on the same clock.
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 from agent.media import VIDEO_CLOCK_RATE
 
@@ -135,3 +136,46 @@ class CaptureStamps:
             self._epoch -= due - now
         self._last = max(self._epoch + media_time, self._last + 1e-6)
         return self._last
+
+
+@dataclass(frozen=True, slots=True)
+class SoundTurn:
+    """What to do with the next frame of a track that is sent.
+
+    Attributes:
+        silence: Samples to send before it.
+        skip: Samples of it to leave out at its start.
+    """
+
+    silence: int
+    skip: int
+
+
+class SoundSchedule:
+    """Keeps sound that is sent in step with the clock, through a queue that plays it in order.
+
+    The queue is played by the clock whatever happens; when it runs empty, as silence. What was
+    due meanwhile is left out: were it sent all the same, all that follows would be late.
+
+    Attributes:
+        due: When the next sample is to be played.
+    """
+
+    def __init__(self, sample_rate: int, lead_s: float, pause_s: float) -> None:
+        """Let sound be played ``lead_s`` after it was sent, and anew after ``pause_s``."""
+        self.due = float("-inf")
+        self._rate = sample_rate
+        self._lead = lead_s
+        self._pause = pause_s
+
+    def next(self, samples: int, now: float) -> SoundTurn:
+        """Return what to do with a frame of ``samples`` that is sent ``now``."""
+        late = now - self.due
+        silence = skip = 0
+        if late > self._pause:
+            silence = round(self._lead * self._rate)
+            self.due = now + silence / self._rate
+        elif late > 0:
+            skip = min(samples, round(late * self._rate))
+        self.due += samples / self._rate
+        return SoundTurn(silence, skip)
