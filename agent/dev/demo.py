@@ -23,7 +23,6 @@ from agent.recording.job import (
 from agent.recording.ledger import utc_now
 from agent.recording.recorder import RecordingOptions
 from agent.room import AudioOptions, VideoOptions
-from agent.rtc.publishing import AUDIO_QUEUE_MS
 from agent.rtc.room import RtcRoom
 from agent.session import Session, joined
 from agent.tracks.pattern import Pattern, source_id
@@ -101,7 +100,6 @@ async def _showing(session: Session, clock: Clock) -> AsyncGenerator[None]:
         clock,
         video=(pattern, video),
         audio=(tone, audio),
-        audio_lead_s=AUDIO_QUEUE_MS / 1000,
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(playback.run(clock.now()), name="show")

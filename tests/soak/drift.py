@@ -13,6 +13,7 @@ from tests.perceive import Perception, perceive
 from tests.roomcast_process import roomcast
 
 SECONDS = 1800
+PATTERN = ("--video", "bars:640x360@30", "--audio", "beep:440")
 WINDOW_S = 60.0
 MAX_DRIFT_MS = 10.0
 MAX_MEDIAN_MS, MAX_P95_MS = 40.0, 60.0
@@ -24,7 +25,7 @@ def run(seconds: int = SECONDS) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="roomcast-soak-") as scratch:
         place = Path(scratch)
         with Sfu(obtain_sfu(print), port=0, udp_port=0, log=place / "sfu.log") as sfu:
-            bars = ("publish", "drift", "--identity", "ann", "--video", "bars:640x360@30")
+            bars = ("publish", "drift", "--identity", "ann", *PATTERN)
             record = ("record", "drift", "-o", place, "--seconds", str(seconds), "--json")
             with (
                 roomcast(sfu, *bars, log=place / "publish.log"),

@@ -26,7 +26,7 @@ def run(times: int = TIMES, *, seed: int | None = None) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="roomcast-soak-") as scratch:
         place = Path(scratch)
         with Sfu(obtain_sfu(print), port=0, udp_port=0, log=place / "sfu.log") as sfu:
-            publish = ("publish", "kills", "--identity", "ann")
+            publish = ("publish", "kills", "--identity", "ann", "--audio", "beep:440")
             with roomcast(sfu, *publish, log=place / "publish.log"):
                 for number in range(times):
                     losses.append(_kill(sfu, place / str(number), chance.uniform(3, 12)))
