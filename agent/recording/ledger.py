@@ -2,12 +2,13 @@
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agent.media import Codec, Kind
-from agent.recording.folder import RecordingFolder
+from agent.recording.folder import EVENTS_NAME, RecordingFolder
 from agent.recording.manifest import (
     FileEntry,
     Manifest,
@@ -54,20 +55,26 @@ class Ledger:
             WriteError: If that fails.
         """
         self._folder = folder
-        self._events = folder.open_events()
         self._reserve = folder.path / RESERVE_NAME
-        try:
-            self._reserve.write_bytes(bytes(RESERVE_BYTES))
-        except OSError as error:
-            raise write_error(self._reserve, error) from error
         self.manifest = Manifest(
             id=folder.id, room=RoomEntry(name=room), state=State.RECORDING, started_at=started_at
         )
+        try:
+            self._reserve.touch(0o600)
+            self._reserve.write_bytes(bytes(RESERVE_BYTES))
+        except OSError as error:
+            raise write_error(self._reserve, error) from error
         self.save((), 0.0)
+        self._events = folder.open_events()
 
     def close(self) -> None:
-        """Write no more. Idempotent."""
-        self._events.close()
+        """Write no more. Idempotent.
+
+        Raises:
+            WriteError: If the last lines can't be written.
+        """
+        with self._writing_events():
+            self._events.close()
 
     def room_opened(self, sid: str) -> None:
         """Take note of the SID the room has now; empty if it isn't known."""
@@ -123,7 +130,7 @@ class Ledger:
             FileEntry(
                 path=self._relative(part.path),
                 start_s=part.start_s,
-                duration_s=max(0.0, round(recording.file.end_s - part.start_s, 6)),
+                duration_s=round(part.end_s - part.start_s, 6),
                 bytes=_size(part.path),
                 sha256="",
                 container="matroska",
@@ -172,10 +179,15 @@ class Ledger:
         return path.relative_to(self._folder.path).as_posix()
 
     def _append(self, line: dict[str, str | float]) -> None:
-        try:
+        with self._writing_events():
             self._events.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    @contextmanager
+    def _writing_events(self) -> Generator[None]:
+        try:
+            yield
         except OSError as error:
-            raise write_error(Path(self._events.name), error) from error
+            raise write_error(self._folder.path / EVENTS_NAME, error) from error
 
 
 def utc_now() -> datetime:

@@ -1,6 +1,7 @@
 """The recording of one participant: every source of theirs, over all that may happen to it."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -13,6 +14,8 @@ from agent.recording.participant_file import ParticipantFile
 from agent.recording.timeline import AudioTimeline, TrackLog, VideoTimeline
 from agent.room import FrameStream, RemoteTrack, Source
 
+logger = logging.getLogger(__name__)
+
 KEEP_BYTES = {Kind.AUDIO: 1_000_000, Kind.VIDEO: 8_000_000}
 """What may wait for the disk or the encoder: ten seconds of sound, six pictures of 720p."""
 
@@ -22,11 +25,18 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(slots=True)
 class TrackRecording:
-    """One source of the participant, over all its republishing."""
+    """One source of the participant, over all its republishing.
+
+    Attributes:
+        muted: By its publisher, who sends nothing or silence then.
+        streams: One, or two for a moment in which one track takes the place of another.
+        waiting: How many of their readers have nothing to write.
+    """
 
     source: Source
     kind: Kind
     timeline: AudioTimeline | VideoTimeline
+    muted: bool = False
     dropped: int = 0
     streams: list[FrameStream] = field(default_factory=list)
     waiting: int = 0
@@ -48,30 +58,34 @@ class ParticipantRecording:
         """Record into ``file``; ``zero`` is what the frames' clock read at the timeline's zero."""
         self.identity = identity
         self.file = file
-        self.tracks: dict[Source, TrackRecording] = {}
+        self.tracks: dict[tuple[Source, Kind], TrackRecording] = {}
         self._zero = zero
+        self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recording")
 
     def track(self, source: Source, kind: Kind) -> TrackRecording:
         """Return the recording of ``source``, begun if need be."""
-        track = self.tracks.get(source)
+        track = self.tracks.get((source, kind))
         if track is None:
             timeline: AudioTimeline | VideoTimeline
             if kind is Kind.AUDIO:
                 timeline = AudioTimeline()
             else:
                 timeline = VideoTimeline(may_stand_still=source is Source.SCREEN_SHARE)
-            track = self.tracks[source] = TrackRecording(source, kind, timeline)
+            track = self.tracks[source, kind] = TrackRecording(source, kind, timeline)
             self.file.expect(kind)
         return track
 
     async def record(self, remote: RemoteTrack) -> None:
-        """Record ``remote`` to its end.
+        """Record ``remote`` to its end, or to the beginning of another one from its source.
 
         Raises:
             WriteError: If the file can't be written any further.
         """
         track = self.track(remote.info.source, remote.info.kind)
+        for before in list(track.streams):
+            logger.info("%s has another %s: the one before ends", self.identity, track.source)
+            await before.aclose()
         stream = remote.open(keep_bytes=KEEP_BYTES[track.kind])
         track.streams.append(stream)
         try:
@@ -107,9 +121,9 @@ class ParticipantRecording:
             track.log.interrupt(at_s, reason)
 
     def resume(self) -> None:
-        """Expect frames again of every track that is still subscribed."""
+        """Expect frames again of every track that is still subscribed and not muted."""
         for track in self.tracks.values():
-            if track.streams:
+            if track.streams and not track.muted:
                 track.log.resume()
 
     async def end_streams(self) -> None:
@@ -124,6 +138,9 @@ class ParticipantRecording:
         Raises:
             WriteError: If the last of it can't be written.
         """
+        if self._closed:
+            return
+        self._closed = True
         try:
             await self._on_thread(self.file.close)
         finally:
@@ -157,7 +174,11 @@ class ParticipantRecording:
         silent = not frame.samples.any()
         time_s = float(frame.time) - self._zero
         placement = timeline.place(time_s, len(frame.samples), silent=silent)
-        await self._on_thread(self.file.sound, frame.samples, placement, timeline.start_s)
+        if placement.skip < len(frame.samples):
+            await self._on_thread(self.file.sound, frame.samples, placement, timeline.start_s)
 
     async def _on_thread(self, call: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+        # Shielded, because its place on the timeline is taken: left out, it would move what
+        # comes after it.
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._thread, call, *args))

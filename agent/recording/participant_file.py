@@ -29,12 +29,13 @@ PLACEHOLDER_SIZE = (640, 360)
 BLACK_LUMA, GREY_CHROMA = 16, 128  # ITU-R BT.601, limited range
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PartInfo:
     """A part as far as it has been written."""
 
     path: Path
     start_s: float
+    end_s: float
 
 
 class ParticipantFile:
@@ -76,11 +77,19 @@ class ParticipantFile:
     def sound(
         self, samples: NDArray[np.int16], placement: AudioPlacement, start_s: float | None
     ) -> None:
-        """Write a block as :class:`~agent.recording.timeline.AudioTimeline` placed it."""
+        """Write a block as :class:`~agent.recording.timeline.AudioTimeline` placed it.
+
+        Args:
+            samples: Shape ``(n, channels)``.
+            placement: What to do with them.
+            start_s: The timeline's; ``None`` if nothing of all there was has a place.
+        """
+        if start_s is None:
+            return
         if self._audio is None:
             self._channels = samples.shape[1]
             self._audio = AudioEncoder(self._channels)
-            self._cursor = round((start_s or 0.0) * SAMPLE_RATE)
+            self._cursor = round(start_s * SAMPLE_RATE)
         self.silence(placement.silence)
         block = _stretched(samples[placement.skip :], placement.stretch)
         if len(block):
@@ -131,14 +140,14 @@ class ParticipantFile:
 
     def close(self) -> None:
         """Write what is still to be written and finish the last part. Idempotent."""
-        if self._audio:
-            for encoded in self._audio.close():
-                self._add(encoded)
-        if self._pending:
-            self._open_part()
-        part, self._part = self._part, None
-        if part:
-            part.close()
+        try:
+            if self._audio:
+                for encoded in self._audio.close():
+                    self._add(encoded)
+            if self._pending:
+                self._open_part()
+        finally:
+            self._close_part()
 
     def _encode_sound(self, block: NDArray[np.int16]) -> None:
         if self._audio:
@@ -169,8 +178,7 @@ class ParticipantFile:
         return max(times) - min(times) >= PATIENCE_S
 
     def _open_part(self) -> None:
-        if self._part:
-            self._part.close()
+        self._close_part()
         pending, self._pending = self._pending, []
         start_s = max(0.0, min(self._heard_or_seen_s(frame) for frame in pending))
         number = len(self.parts) + 1
@@ -187,9 +195,14 @@ class ParticipantFile:
             tags=tags,
         )
         self._kinds = frozenset(firsts)
-        self.parts.append(PartInfo(path, start_s))
+        self.parts.append(PartInfo(path, start_s, start_s))
         for frame in sorted(pending, key=lambda frame: frame.time):
             self._write(self._part, frame)
+
+    def _close_part(self) -> None:
+        part, self._part = self._part, None
+        if part:
+            part.close()
 
     def _heard_or_seen_s(self, frame: EncodedFrame) -> float:
         ahead = self._audio.pre_skip if self._audio and frame.codec is Codec.OPUS else 0
@@ -198,7 +211,9 @@ class ParticipantFile:
     def _write(self, part: Part, frame: EncodedFrame) -> None:
         time_s = float(frame.time)
         part.write(frame, time_s=time_s)
-        self.end_s = max(self.end_s, time_s + frame.duration / frame.clock_rate)
+        end_s = time_s + frame.duration / frame.clock_rate
+        self.parts[-1].end_s = max(self.parts[-1].end_s, end_s)
+        self.end_s = max(self.end_s, end_s)
 
 
 def _black(width: int, height: int) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -49,7 +49,15 @@ SAVE_S = 2.0
 DRAIN_S = 5.0
 """How long tracks may take to write what they had received when the recording is stopped."""
 
-_SCREEN = (Source.SCREEN_SHARE, Source.SCREEN_SHARE_AUDIO)
+_SCREEN = "--screen"
+_SUFFIXES = {
+    Source.CAMERA: "",
+    Source.MICROPHONE: "",
+    Source.SCREEN_SHARE: _SCREEN,
+    Source.SCREEN_SHARE_AUDIO: _SCREEN,
+    Source.UNKNOWN: "--unknown",  # beside a camera it must not be mixed with
+}
+"""Of a participant's files: each has room for one track of pictures and one of sound."""
 
 _STOPS = {
     EndReason.REMOVED: Stop.REMOVED,
@@ -131,7 +139,7 @@ class Recorder:
         self._clock = clock
         self._zero = clock.now()
         self._ledger = Ledger(folder, session.room_name, utc_now())
-        self._recordings: dict[tuple[str, bool], ParticipantRecording] = {}
+        self._recordings: dict[tuple[str, str], ParticipantRecording] = {}
         self._offers: dict[str, set[str]] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self._reconnecting = False
@@ -176,8 +184,8 @@ class Recorder:
         Raises:
             ExceptionGroup: With what broke it, if that is a bug; the files are closed then too.
         """
-        await self._announce("on")
         try:
+            await self._announce("on")
             async with asyncio.TaskGroup() as tasks:
                 loops = (
                     tasks.create_task(self._follow(tasks), name="follow the room"),
@@ -188,10 +196,10 @@ class Recorder:
                     loop.cancel()
                 await self._drain()
         finally:
-            self.stop(Stop.WRITE_FAILED)  # does nothing if it was stopped for a reason
-            await self._close()
+            self.stop(Stop.RECORDER_DOWN)  # does nothing if it was stopped for a reason
+            stop = await self._close()
         await self._announce("off")
-        return self._stop or Stop.STOPPED
+        return stop
 
     async def _follow(self, tasks: asyncio.TaskGroup) -> None:
         self._ledger.room_opened(self._session.room_sid)
@@ -224,6 +232,7 @@ class Recorder:
                     recording.interrupt(at_s, reason)
             case Reconnected():
                 self._reconnecting = False
+                self._empty_since_s = at_s  # until those who are there are told of
                 self._ledger.room_opened(self._session.room_sid)
                 for recording in self._recordings.values():
                     recording.resume()
@@ -243,13 +252,16 @@ class Recorder:
             case _:
                 pass
         recording = self._recordings.get(_key(event.participant, event.track.source))
-        track = recording.tracks.get(event.track.source) if recording else None
-        if track is None:
-            return
+        slot = (event.track.source, event.track.kind)
+        track = recording.tracks.get(slot) if recording else None
+        if track is None or track.log.sid != event.track.sid:
+            return  # another one has taken its place
         match event:
             case TrackMuted():
+                track.muted = True
                 track.log.interrupt(at_s, GapReason.MUTED)
             case TrackUnmuted():
+                track.muted = False
                 track.log.resume()
             case TrackUnpublished() | TrackUnsubscribed():
                 track.log.interrupt(at_s, GapReason.UNPUBLISHED)
@@ -261,10 +273,11 @@ class Recorder:
         if not self._options.wants(remote.participant, remote.info.source):
             return
         recording = self._recording(remote.participant, remote.info.source)
-        log = recording.track(remote.info.source, remote.info.kind).log
-        log.subscribed(remote.info.sid)
-        if remote.info.muted:
-            log.interrupt(self._at_s(event), GapReason.MUTED)
+        track = recording.track(remote.info.source, remote.info.kind)
+        track.log.subscribed(remote.info.sid)
+        track.muted = remote.info.muted
+        if track.muted:
+            track.log.interrupt(self._at_s(event), GapReason.MUTED)
         reading = tasks.create_task(
             self._record(recording, remote), name=f"record {remote.info.sid}"
         )
@@ -310,7 +323,7 @@ class Recorder:
             self.stop(Stop.ROOM_EMPTY)
 
     def _note_emptiness(self, at_s: float) -> None:
-        if any(self._offers.values()):
+        if any(self._offers.values()) or self._reconnecting:  # from outside nobody can tell
             self._empty_since_s = None
         elif self._empty_since_s is None:
             self._empty_since_s = at_s
@@ -324,17 +337,23 @@ class Recorder:
                 logger.warning("%s did not end in time", task.get_name())
                 task.cancel()
 
-    async def _close(self) -> None:
-        for recording in self._recordings.values():
-            with self._stop_when_unwritable():
-                await recording.close()
+    async def _close(self) -> Stop:
+        async with AsyncExitStack() as files:  # each of them, whatever becomes of the others
+            for recording in self._recordings.values():
+                files.push_async_callback(self._close_file, recording)
         stop = self._stop or Stop.STOPPED
         if self.failure:
             stop = Stop.DISK_FULL if self.failure.disk_full else Stop.WRITE_FAILED
         self._ledger.finishing(stop, self._stopped_s)
         with self._stop_when_unwritable():
             self._ledger.save(self._recordings.values(), self._stopped_s, durable=True)
-        self._ledger.close()
+        with self._stop_when_unwritable():
+            self._ledger.close()
+        return stop
+
+    async def _close_file(self, recording: ParticipantRecording) -> None:
+        with self._stop_when_unwritable():
+            await recording.close()
 
     async def _announce(self, state: str) -> None:
         """Let the room see what we do, where our token allows it."""
@@ -346,25 +365,24 @@ class Recorder:
     def _recording(self, participant: Participant, source: Source) -> ParticipantRecording:
         key = _key(participant, source)
         if key not in self._recordings:
-            self._recordings[key] = self._begin(participant, is_screen=key[1])
+            self._recordings[key] = self._begin(participant, key[1])
         return self._recordings[key]
 
-    def _begin(self, participant: Participant, *, is_screen: bool) -> ParticipantRecording:
-        text = participant.identity + ("--screen" if is_screen else "")
+    def _begin(self, participant: Participant, suffix: str) -> ParticipantRecording:
         taken = [recording.file.name for recording in self._recordings.values()]
-        base = self._folder.path / PARTICIPANTS / unique_name(text, taken)
+        base = self._folder.path / PARTICIPANTS / unique_name(participant.identity + suffix, taken)
         tags = {
             "title": f"{self._session.room_name}: {participant.identity}",
             "ROOMCAST_ID": self._folder.id,
             IDENTITY_TAG: participant.identity,
-            SCREEN_TAG: "1" if is_screen else "0",
+            SCREEN_TAG: "1" if suffix == _SCREEN else "0",
         }
         file = ParticipantFile(base, tags)
         return ParticipantRecording(participant.identity, file, zero=self._zero)
 
     def _of(self, participant: Participant) -> list[ParticipantRecording]:
-        keys = ((participant.identity, False), (participant.identity, True))
-        return [self._recordings[key] for key in keys if key in self._recordings]
+        identity = participant.identity
+        return [it for it in self._recordings.values() if it.identity == identity]
 
     def _now_s(self) -> float:
         return self._clock.now() - self._zero
@@ -383,8 +401,8 @@ class Recorder:
             self.stop(Stop.DISK_FULL if error.disk_full else Stop.WRITE_FAILED)
 
 
-def _key(participant: Participant, source: Source) -> tuple[str, bool]:
-    return participant.identity, source in _SCREEN
+def _key(participant: Participant, source: Source) -> tuple[str, str]:
+    return participant.identity, _SUFFIXES[source]
 
 
 def _matches(identity: str, patterns: Sequence[str]) -> bool:

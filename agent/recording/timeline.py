@@ -46,6 +46,11 @@ class TrackLog:
     but the end of the track. The first reason known stands. Frames that still come after an
     interruption, through the jitter buffer or because only the signalling was cut, are as good
     as others and move the start of the gap.
+
+    Attributes:
+        expecting: Whether frames should come.
+        left: Whether whose track it is has left since; then nobody waits for frames, whatever
+            the reason why there are none.
     """
 
     segments: list[SegmentEntry] = field(default_factory=list)
@@ -53,9 +58,15 @@ class TrackLog:
     sizes: list[SizeEntry] = field(default_factory=list)
     frames: int = 0
     expecting: bool = True
+    left: bool = False
     _sid: str = ""
     _reason: GapReason | None = None
     _since: float = 0.0
+
+    @property
+    def sid(self) -> str:
+        """Of the track that was subscribed last."""
+        return self._sid
 
     @property
     def start_s(self) -> float | None:
@@ -81,10 +92,12 @@ class TrackLog:
         """Expect frames, and take note that they belong to ``sid``."""
         self._sid = sid
         self.expecting = True
+        self.left = False
 
     def interrupt(self, at_s: float, reason: GapReason) -> None:
         """Expect nothing from ``at_s`` on."""
         self.expecting = False
+        self.left = self.left or reason is GapReason.LEFT
         self.suspect(at_s, reason)
 
     def suspect(self, at_s: float, reason: GapReason) -> None:
@@ -175,9 +188,11 @@ class AudioTimeline:
         """
         if silent and not self.log.expecting:
             return AudioPlacement(skip=samples)
+        if not samples:
+            return AudioPlacement()
         at = round(time_s * SAMPLE_RATE)
         if self._start is None:
-            self._start = self._next = at
+            self._start = self._next = max(0, at)  # what sounded before the zero is left out
         offset = at - self._next
         self._measure(time_s, offset)
         step_s = STEP_S if self.log.reason is None else DEADBAND_S
@@ -198,7 +213,7 @@ class AudioTimeline:
         Called every now and then, with the present: sound that was interrupted is silent up to
         a moment ago, sound that just stopped coming after :data:`STALL_S`.
         """
-        if self._start is None or self.log.reason is GapReason.LEFT:
+        if self._start is None or self.log.left:
             return 0  # who left is not waited for: what stands in comes if they come back
         if self.log.reason is None:
             if now_s - self.written_s <= STALL_S:
@@ -260,16 +275,18 @@ class VideoTimeline:
         due_s = self._black_s
         if due_s is None:
             # As soon as its last picture has come for certain, from when it was heard of.
-            if now_s - since_s < SETTLE_S:
-                return []
+            if now_s - max(since_s, self._last_s) < SETTLE_S:
+                return []  # or while they still come: only the signalling may be cut
             due_s = max(since_s, self._last_s + 0.001)
-        if self.log.reason is GapReason.LEFT and self._black_s is not None:
+        elif self.log.left:
             return []
         times = []
         while due_s <= now_s:
             times.append(due_s)
             self._last_s = due_s
             due_s += BLACK_EVERY_S
+            if self.log.left:
+                break
         self._black_s = due_s
         return times
 
