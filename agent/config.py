@@ -223,16 +223,15 @@ def size_in_bytes(text: str) -> int:
         UsageError: If it is no size.
     """
     found = _SIZE.fullmatch(text.strip())
-    if not found or not float(found["number"]):
-        message = f"no such size: {text!r}; write bytes, or say 500MB or 2GiB"
-        raise UsageError(message)
-    unit = found["unit"].upper()
-    base = 1024 if unit.endswith("I") else 1000
+    unit = found["unit"].upper() if found else ""
     power = _UNITS.get(unit.removesuffix("I"))
-    if power is None or unit == "I":
+    size = 0
+    if found and power is not None and unit != "I":
+        size = int(float(found["number"]) * (1024 if unit.endswith("I") else 1000) ** power)
+    if not size:
         message = f"no such size: {text!r}; write bytes, or say 500MB or 2GiB"
         raise UsageError(message)
-    return int(float(found["number"]) * base**power)
+    return size
 
 
 def _name(text: str, what: str) -> str:

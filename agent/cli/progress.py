@@ -5,12 +5,26 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.text import Text
 
 PLAIN_EVERY_S = 10.0
+
+REDRAWN_PER_S = 8
+_TURNING = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+class _Turning:
+    """A text behind something that turns, so that one sees it live; cut to the width."""
+
+    def __init__(self, read_clock: Callable[[], float]) -> None:
+        self.text = ""
+        self._clock = read_clock
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        turned = _TURNING[int(self._clock() * REDRAWN_PER_S) % len(_TURNING)]
+        yield Text(f"{turned} {self.text}", no_wrap=True, overflow="ellipsis")
 
 
 class ProgressLine:
@@ -21,10 +35,12 @@ class ProgressLine:
     ) -> None:
         self._console = console
         self._clock = read_clock
-        self._spinner = Spinner("dots")
+        self._turning = _Turning(read_clock)
         self._live: Live | None = None
         if console.is_terminal:
-            self._live = Live(self._spinner, console=console, transient=True, refresh_per_second=8)
+            self._live = Live(
+                self._turning, console=console, transient=True, refresh_per_second=REDRAWN_PER_S
+            )
         self._next_at = 0.0
 
     def __enter__(self) -> Self:
@@ -44,7 +60,7 @@ class ProgressLine:
     def update(self, line: str) -> None:
         """Say how it stands; where nothing can be redrawn, only if enough time has passed."""
         if self._live is not None:
-            self._spinner.update(text=Text(line, no_wrap=True, overflow="ellipsis"))
+            self._turning.text = line
             return
         now = self._clock()
         if now >= self._next_at:
