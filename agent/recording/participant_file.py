@@ -180,7 +180,7 @@ class ParticipantFile:
     def _open_part(self) -> None:
         self._close_part()
         pending, self._pending = self._pending, []
-        start_s = max(0.0, min(self._heard_or_seen_s(frame) for frame in pending))
+        start_s = max(0.0, round(min(map(self._heard_or_seen_s, pending)), 6))
         number = len(self.parts) + 1
         path = self._base.with_name(
             f"{self._base.name}.mkv" if number == 1 else f"{self._base.name}.{number}.mkv"

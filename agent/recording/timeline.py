@@ -25,8 +25,9 @@ STALL_S = 1.0
 SETTLE_S = 0.25
 """How long after an event its track's last frames may still come through the jitter buffer."""
 
-HOLE_S = 0.1
-"""A hole in an interrupted track that is shorter is none: frames are up to so far apart."""
+HOLE_S = 0.25
+"""A hole in an interrupted track that is shorter is none: so far apart are the pictures of a slow
+camera, which may go on while only the signalling is cut."""
 
 STEP_S = 0.06
 """Sound further than this from its place is moved there at once; less is slewed."""
@@ -272,22 +273,17 @@ class VideoTimeline:
         since_s = self.log.interrupted_s
         if since_s is None or self._last_s is None:
             return []
-        due_s = self._black_s
-        if due_s is None:
-            # As soon as its last picture has come for certain, from when it was heard of.
-            if now_s - max(since_s, self._last_s) < SETTLE_S:
-                return []  # or while they still come: only the signalling may be cut
-            due_s = max(since_s, self._last_s + 0.001)
-        elif self.log.left:
+        if self._black_s is not None and self.log.left:
             return []
-        times = []
-        while due_s <= now_s:
+        # From the last picture on, or when its end was heard of; but only up to where no other
+        # can come any more. Pictures may go on while only the signalling is cut.
+        due_s = self._black_s or max(since_s, self._last_s + 0.001)
+        times: list[float] = []
+        while due_s <= now_s - SETTLE_S and not (times and self.log.left):
             times.append(due_s)
-            self._last_s = due_s
             due_s += BLACK_EVERY_S
-            if self.log.left:
-                break
-        self._black_s = due_s
+        if times:
+            self._last_s, self._black_s = times[-1], due_s
         return times
 
 

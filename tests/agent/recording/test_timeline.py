@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agent.recording.manifest import GapReason
@@ -370,11 +370,12 @@ def test_slewing_changes_no_block_by_more_than_its_bound(offset_s: float, sample
     assert abs(placement.stretch) <= abs(round(offset_s * SAMPLE_RATE))
 
 
+@settings(max_examples=30)
 @given(st.floats(-STEP_S * 0.99, STEP_S * 0.99), st.sampled_from([240, 480, 960, 1024, 4800]))
 def test_slewing_comes_to_rest(offset_s: float, samples: int) -> None:
     tape = Tape()
     tape.talk(0.0, 1.0)
-    for index in range(round(40 * SAMPLE_RATE / samples)):
+    for index in range(round(30 * SAMPLE_RATE / samples)):
         tape.block(1.0 + offset_s + index * samples / SAMPLE_RATE, samples)
 
     assert abs(tape.errors_s[-1]) <= DEADBAND_S + 1 / SAMPLE_RATE
@@ -599,7 +600,7 @@ def test_a_short_interruption_of_pictures_is_no_gap() -> None:
     end_s = shown(timeline, 0.0, 1.0)
     timeline.log.interrupt(1.0, GapReason.MUTED)
     timeline.log.resume()
-    timeline.place(end_s + 0.09)
+    timeline.place(end_s + 0.2)
 
     assert timeline.log.gaps == []
 
