@@ -43,11 +43,11 @@ class KeyConnection:
     api_key: str
     api_secret: str = field(repr=False)
 
-    def accesses(self, room: str, identity: str) -> "AccessSource":
-        """Return where the tokens of ``identity`` for ``room`` come from."""
+    def accesses(self, room: str, identity: str, *, recorder: bool) -> "AccessSource":
+        """Return where the tokens of ``identity``, a recorder or not, for ``room`` come from."""
         from agent.identity import ApiKey
 
-        return ApiKey(self.url, room, identity, self.api_key, self.api_secret)
+        return ApiKey(self.url, room, identity, self.api_key, self.api_secret, recorder=recorder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,12 @@ class EndpointConnection:
     key: str = field(default="", repr=False)
     server_url: str = ""
 
-    def accesses(self, room: str, identity: str) -> "AccessSource":
-        """Return where the tokens of ``identity`` for ``room`` come from."""
+    def accesses(self, room: str, identity: str, *, recorder: bool) -> "AccessSource":
+        """Return where the tokens of ``identity``, a recorder or not, for ``room`` come from."""
         from agent.identity import TokenEndpoint
 
-        role = BOT_ROLE if self.key else ""  # who shows no key takes what the endpoint gives
+        # Only a bot may record. Who doesn't, or shows no key, takes what the endpoint gives.
+        role = BOT_ROLE if self.key and recorder else ""
         return TokenEndpoint(
             self.endpoint, room, identity, key=self.key, role=role, server_url=self.server_url
         )

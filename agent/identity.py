@@ -118,7 +118,12 @@ class TokenEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key of the SFU, with which the agent signs its own tokens."""
+    """An API key of the SFU, with which the agent signs its own tokens.
+
+    Attributes:
+        recorder: Whether its bearer records. The SFU then shows the room as being recorded, and
+            lets it into a full one.
+    """
 
     url: str
     room: str
@@ -126,6 +131,7 @@ class ApiKey:
     api_key: str
     api_secret: str = field(repr=False)
     name: str = ""
+    recorder: bool = True
 
     def __post_init__(self) -> None:
         if not self.api_key or not self.api_secret:
@@ -143,7 +149,7 @@ class ApiKey:
             can_subscribe=True,
             can_publish_data=True,
             can_update_own_metadata=True,
-            recorder=True,
+            recorder=self.recorder,
             hidden=False,
             room_create=False,
             room_list=False,

@@ -87,7 +87,7 @@ async def _checks(
         yield diagnosis.accepted_configuration(_described(reached))
         endpoint = "" if isinstance(reached, KeyConnection) else reached.endpoint
         identity = f"doctor-{secrets.token_hex(3)}"
-        accesses = surroundings.accesses(reached, room or _ROOM, identity)
+        accesses = surroundings.accesses(reached, room or _ROOM, identity, False)
         new_room = surroundings.rooms() if room else None
         async for check in diagnosis.check_connection(
             accesses, endpoint=endpoint, new_room=new_room

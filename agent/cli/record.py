@@ -149,7 +149,7 @@ async def _record(
         async with wish.until_joined():
             result = await record_room(
                 reach.surroundings.rooms(),
-                lambda identity: reach.accesses(room, identity),
+                lambda identity: reach.accesses(room, identity, recorder=True),
                 room,
                 out,
                 options,

@@ -72,7 +72,7 @@ class Showing:
             async with wish.until_joined():
                 shown = await play_in_room(
                     surroundings.rooms(),
-                    self.reach.accesses(self.room, self.identity),
+                    self.reach.accesses(self.room, self.identity, recorder=False),
                     items(),
                     stop=wish.asked,
                     watcher=PlayingLine(line, self.room, wish.joined),

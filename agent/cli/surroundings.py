@@ -21,8 +21,8 @@ def _sdk_rooms() -> "Callable[[], Room]":
     return RtcRoom
 
 
-def _accesses(connection: Connection, room: str, identity: str) -> "AccessSource":
-    return connection.accesses(room, identity)
+def _accesses(connection: Connection, room: str, identity: str, recorder: bool) -> "AccessSource":
+    return connection.accesses(room, identity, recorder=recorder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,13 @@ class Surroundings:
     Attributes:
         environment: The process's.
         rooms: Returns what makes a connection that is not joined yet.
-        accesses: Returns where the tokens come from, of which connection, room and identity.
+        accesses: Returns where the tokens come from, of which connection, room and identity, and
+            whether of a recorder.
     """
 
     environment: Environment = field(default_factory=lambda: dict(os.environ), repr=False)
     rooms: "Callable[[], Callable[[], Room]]" = _sdk_rooms
-    accesses: "Callable[[Connection, str, str], AccessSource]" = _accesses
+    accesses: "Callable[[Connection, str, str, bool], AccessSource]" = _accesses
 
     def settings(self, env_file: Path | None) -> Environment:
         """Return the environment, with a file's variables if one was named."""
@@ -59,9 +60,9 @@ class Reach:
     surroundings: Surroundings
     connection: Connection
 
-    def accesses(self, room: str, identity: str) -> "AccessSource":
-        """Return where the tokens of ``identity`` for ``room`` come from."""
-        return self.surroundings.accesses(self.connection, room, identity)
+    def accesses(self, room: str, identity: str, *, recorder: bool) -> "AccessSource":
+        """Return where the tokens of ``identity``, a recorder or not, for ``room`` come from."""
+        return self.surroundings.accesses(self.connection, room, identity, recorder)
 
 
 def surroundings_of(context: Context) -> Surroundings:

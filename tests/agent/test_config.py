@@ -104,25 +104,32 @@ def test_no_secret_shows(environment: Environment) -> None:
     found = connection(environment)
 
     assert SECRET not in repr(found)
-    assert SECRET not in repr(found.accesses("demo", "ann"))
+    assert SECRET not in repr(found.accesses("demo", "ann", recorder=True))
 
 
-def test_a_key_signs_for_the_room_and_identity() -> None:
-    assert connection(KEY).accesses("demo", "ann") == ApiKey(
-        "ws://sfu:7880", "demo", "ann", "k", SECRET
+@pytest.mark.parametrize("recorder", [True, False])
+def test_a_key_signs_for_the_room_the_identity_and_what_it_does_there(recorder: bool) -> None:
+    assert connection(KEY).accesses("demo", "ann", recorder=recorder) == ApiKey(
+        "ws://sfu:7880", "demo", "ann", "k", SECRET, recorder=recorder
     )
 
 
-def test_who_shows_a_key_asks_the_endpoint_for_the_role_of_a_bot() -> None:
-    assert connection(ENDPOINT).accesses("demo", "ann") == TokenEndpoint(
+def test_a_recorder_asks_the_endpoint_for_the_role_of_a_bot() -> None:
+    assert connection(ENDPOINT).accesses("demo", "ann", recorder=True) == TokenEndpoint(
         "https://tokens/v1/token", "demo", "ann", key=SECRET, role="bot"
+    )
+
+
+def test_who_only_publishes_asks_the_endpoint_for_no_role() -> None:
+    assert connection(ENDPOINT).accesses("demo", "ann", recorder=False) == TokenEndpoint(
+        "https://tokens/v1/token", "demo", "ann", key=SECRET
     )
 
 
 def test_who_shows_no_key_asks_for_no_role() -> None:
     found = connection({"ROOMCAST_TOKEN_URL": "http://127.0.0.1:8080/v1/token"})
 
-    assert found.accesses("demo", "ann") == TokenEndpoint(
+    assert found.accesses("demo", "ann", recorder=True) == TokenEndpoint(
         "http://127.0.0.1:8080/v1/token", "demo", "ann"
     )
 

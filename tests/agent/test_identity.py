@@ -3,6 +3,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import jwt
 import pytest
@@ -278,3 +279,9 @@ async def test_neither_secret_nor_token_is_shown() -> None:
 
     assert SECRET not in repr(key)
     assert (await key.access()).token not in repr(await key.access())
+
+
+async def test_who_only_publishes_is_no_recorder() -> None:
+    access = await replace(api_key(), recorder=False).access()
+
+    assert jwt.decode(access.token, SECRET, algorithms=["HS256"])["video"]["recorder"] is False

@@ -63,6 +63,7 @@ class Stage:
         refusal: Of the token endpoint.
         guests: Join, by identity, when the command's first connection is made.
         joined: Identities that asked for a token.
+        recorders: Those of them who asked for that of a recorder.
         rooms: The connections that commands made.
     """
 
@@ -70,6 +71,7 @@ class Stage:
     refusal: AccessError | None = None
     guests: dict[str, Guest] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
+    recorders: list[str] = field(default_factory=list)
     rooms: list[FakeRoom] = field(default_factory=list)
     sfu: FakeSfu = field(default_factory=lambda: FakeSfu(LoopClock()))
     _running: list[asyncio.Task[None]] = field(default_factory=list)
@@ -107,7 +109,10 @@ class Stage:
         self.rooms.append(room)
         return room
 
-    def _accesses(self, _connection: Connection, _room: str, identity: str) -> AccessSource:
+    def _accesses(
+        self, _connection: Connection, _room: str, identity: str, recorder: bool
+    ) -> AccessSource:
+        self.recorders += [identity] if recorder else []
         self.joined.append(identity)
         return Tokens(self.sfu, identity, self.refusal)
 

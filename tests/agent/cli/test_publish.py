@@ -35,6 +35,7 @@ def test_the_publisher_is_called_as_one_wishes(stage: Stage) -> None:
     ended = stage.run("publish", "demo", "--seconds", 0.1, "--identity", "eve", "--json")
 
     assert stage.joined == ["eve"]
+    assert stage.recorders == []
     assert ended.document["identity"] == "eve"
 
 

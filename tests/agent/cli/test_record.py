@@ -71,6 +71,7 @@ def test_the_recorder_is_called_as_one_wishes(stage: Stage, tmp_path: Path) -> N
     stage.run("record", "demo", "-o", tmp_path, "--seconds", 0.1, "--identity", "eve")
 
     assert stage.joined == ["eve"]
+    assert stage.recorders == ["eve"]
 
 
 def test_an_empty_room_ends_the_recording_and_that_is_fine(stage: Stage, tmp_path: Path) -> None:
