@@ -329,6 +329,14 @@ class Room(Protocol):
         """Yield what happens, from who is there already to :class:`Ended`; one reader."""
         ...
 
+    def subscribe(self, sid: str, *, wanted: bool) -> None:
+        """Receive a track, or no longer; what comes of it, the events tell.
+
+        Nothing happens if the track is gone or already is as ``wanted``. Who subscribes to
+        nothing spares network and decoder, whatever is published.
+        """
+        ...
+
     async def publish_video(self, options: VideoOptions) -> VideoPublication:
         """Offer a video track.
 

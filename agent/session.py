@@ -142,6 +142,11 @@ class Session:
             if isinstance(event, Ended):
                 return
 
+    def subscribe(self, sid: str, *, wanted: bool) -> None:
+        """Receive a track of the present connection, or no longer; see :class:`Room`."""
+        if self._room:
+            self._room.subscribe(sid, wanted=wanted)
+
     async def publish_video(self, options: VideoOptions) -> VideoPublication:
         """Publish a track that lasts as long as the stay, over all its connections.
 

@@ -81,6 +81,10 @@ class FakeRoom:
             if isinstance(event, Ended):
                 return
 
+    def subscribe(self, sid: str, *, wanted: bool) -> None:
+        if not self.ended:
+            self.sfu.subscribe(self, sid, wanted=wanted)
+
     def start_track(
         self,
         kind: Kind,

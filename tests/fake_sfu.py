@@ -203,6 +203,12 @@ class FakeSfu:
             if remote is not None and not other.interrupted:
                 remote.deliver(frame)
 
+    def subscribe(self, viewer: "FakeRoom", sid: str, *, wanted: bool) -> None:
+        for member in self.others(viewer):
+            for track in member.tracks:
+                if track.info.sid == sid and not track.refusal:
+                    self._give(track, viewer) if wanted else self._take(track, viewer)
+
     def _announce(self, member: "FakeRoom", to: "FakeRoom") -> None:
         to.tell(ParticipantJoined(self.clock.now(), member.participant))
         for track in member.tracks:
@@ -220,15 +226,20 @@ class FakeSfu:
         if track.refusal:
             to.tell(TrackFailed(now, participant, track.info, track.refusal))
         elif to.auto_subscribe:
-            remote = FakeRemoteTrack(track)
-            to.remote_tracks[track.info.sid] = remote
-            to.tell(TrackSubscribed(now, remote))
+            self._give(track, to)
 
-    def _take_back(self, track: FakeTrack, viewer: "FakeRoom") -> None:
-        now = self.clock.now()
-        participant = track.publisher.participant
+    def _give(self, track: FakeTrack, viewer: "FakeRoom") -> None:
+        if track.info.sid not in viewer.remote_tracks:
+            remote = viewer.remote_tracks[track.info.sid] = FakeRemoteTrack(track)
+            viewer.tell(TrackSubscribed(self.clock.now(), remote))
+
+    def _take(self, track: FakeTrack, viewer: "FakeRoom") -> None:
         remote = viewer.remote_tracks.pop(track.info.sid, None)
         if remote is not None:
             remote.end()
-            viewer.tell(TrackUnsubscribed(now, participant, track.info))
-        viewer.tell(TrackUnpublished(now, participant, track.info))
+            participant = track.publisher.participant
+            viewer.tell(TrackUnsubscribed(self.clock.now(), participant, track.info))
+
+    def _take_back(self, track: FakeTrack, viewer: "FakeRoom") -> None:
+        self._take(track, viewer)
+        viewer.tell(TrackUnpublished(self.clock.now(), track.publisher.participant, track.info))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:  # what they import takes longer to load than the whole comman
 def _sdk_rooms() -> "Callable[[], Room]":
     from agent.rtc.room import RtcRoom
 
-    return RtcRoom
+    # A recorder asks for what it records; who shows something would decode it all for nobody.
+    return partial(RtcRoom, auto_subscribe=False)
 
 
 def _accesses(connection: Connection, room: str, identity: str, recorder: bool) -> "AccessSource":

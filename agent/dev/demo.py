@@ -74,7 +74,11 @@ async def run_demo(
     try:
         async with AsyncExitStack() as running:
             session = await running.enter_async_context(
-                joined(lambda: RtcRoom(clock, dynacast=True), access, clock=clock)
+                joined(
+                    lambda: RtcRoom(clock, auto_subscribe=False, dynacast=True),
+                    access,
+                    clock=clock,
+                )
             )
             await running.enter_async_context(_showing(session, clock))
             if options.guests:

@@ -247,6 +247,7 @@ class Recorder:
             case TrackPublished():
                 if self._options.wants(event.participant, event.track.source):
                     offers.add(event.track.sid)
+                    self._session.subscribe(event.track.sid, wanted=True)
             case TrackUnpublished():
                 offers.discard(event.track.sid)
             case _:

@@ -92,6 +92,13 @@ class RtcRoom:
         """Yield what happens, from who is there already to ``Ended``; one reader."""
         return self._inbox.__aiter__()
 
+    def subscribe(self, sid: str, *, wanted: bool) -> None:
+        """Receive a track, or no longer; what comes of it, the events tell."""
+        for participant in self._sdk.remote_participants.values():
+            publication = participant.track_publications.get(sid)
+            if publication is not None and publication.subscribed != wanted:
+                publication.set_subscribed(wanted)
+
     async def publish_video(self, options: VideoOptions) -> RtcVideoPublication:
         """Offer a video track.
 

@@ -65,6 +65,15 @@ async def test_who_was_there_before_is_announced_with_tracks(world: World) -> No
             assert len(seen.all(TrackPublished)) == 1
 
 
+async def test_who_was_there_before_is_announced_without_tracks_too(world: World) -> None:
+    async with observed(await join(world, "ann")), observed(await join(world, "bob")) as seen:
+        joined = await seen.expect(ParticipantJoined)
+
+        assert joined.participant.identity == "ann"
+        assert joined.participant.sid.startswith("PA_")
+        assert joined.participant.may_update_attributes
+
+
 async def test_it_knows_the_room_and_itself(world: World) -> None:
     ann = await join(world, "ann")
     async with observed(ann):
@@ -299,6 +308,35 @@ async def test_publishing_after_the_end_is_an_error(world: World) -> None:
         await ann.disconnect()
         with pytest.raises(ServiceError):
             await ann.publish_video(CAMERA)
+
+
+async def test_a_track_that_was_asked_for_is_received_until_it_is_no_longer(world: World) -> None:
+    ann, bob = await join(world, "ann"), await join(world, "bob", auto_subscribe=False)
+    async with observed(ann), observed(bob) as seen:
+        async with showing(await ann.publish_video(CAMERA)):
+            sid = (await seen.expect(TrackPublished)).track.sid
+            assert not seen.all(TrackSubscribed)
+
+            bob.subscribe(sid, wanted=True)
+            stream = (await seen.subscribed()).track.open(keep_bytes=PLENTY)
+            await take(stream, 3)
+            bob.subscribe(sid, wanted=False)
+
+            assert (await seen.expect(TrackUnsubscribed)).track.sid == sid
+            async with asyncio.timeout(1):
+                async for _ in stream:
+                    pass
+            assert not seen.all(TrackUnpublished)
+
+
+async def test_asking_for_a_track_that_is_not_there_does_nothing(world: World) -> None:
+    async with observed(await join(world, "ann")):
+        bob = await join(world, "bob")
+        async with observed(bob) as seen:
+            await seen.expect(ParticipantJoined)
+            bob.subscribe("TR_nobody", wanted=True)
+            bob.subscribe("TR_nobody", wanted=False)
+            assert not seen.all(TrackSubscribed)
 
 
 async def test_sound_of_another_shape_is_refused(world: World) -> None:
