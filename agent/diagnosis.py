@@ -253,9 +253,12 @@ async def _get(url: str, path: str, *, token: str = "") -> Reply:
     except TimeoutError:
         reason = f"no answer over HTTP within {TIMEOUT_S:g} s"
         raise _UnreachableError(reason, "see the server's log") from None
-    except (aiohttp.ClientConnectorCertificateError, ssl.SSLError) as error:
-        reason = f"its certificate is not to be trusted: {_certificate_problem(error)}"
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason = f"its certificate is not to be trusted: {error.certificate_error}"
         raise _UnreachableError(reason, "mend the certificate, or the name in the URL") from None
+    except ssl.SSLError:
+        advice = "write ws:// instead of wss://, or put a proxy with a certificate before it"
+        raise _UnreachableError("no TLS is spoken there", advice) from None
     except aiohttp.ClientError as error:
         reason = f"no HTTP is spoken there ({type(error).__name__})"
         advice = "check the port in LIVEKIT_URL, and ws:// against wss://"
@@ -269,11 +272,6 @@ def _skew_s(response: aiohttp.ClientResponse, now: float) -> float | None:
     except (KeyError, ValueError):
         return None
     return told - now
-
-
-def _certificate_problem(error: Exception) -> str:
-    inner = getattr(error, "certificate_error", error)
-    return str(getattr(inner, "verify_message", "") or inner)
 
 
 def _endpoint_advice(error: AccessError) -> str:
