@@ -51,14 +51,14 @@ def finish(
     """
     done = Finished(manifest)
     entries: list[FileEntry] = []
-    left_over: list[Path] = []
+    left_over: list[tuple[FileEntry, Path]] = []
     for parts in _groups(manifest):
         made = _joined(folder, parts, _SUFFIXES[container], done.problems)
         if made is None:
             kept = parts
         else:
             kept = [made]
-            left_over += [folder / part.path for part in parts if part.path != made.path]
+            left_over += [(made, folder / it.path) for it in parts if it.path != made.path]
         _point_tracks(manifest, parts, kept)
         entries += kept
     manifest.files = entries
@@ -66,8 +66,9 @@ def finish(
         _check(folder, manifest, entry, done.problems)
     manifest.state = state
     save(folder, manifest)
-    for path in left_over:
-        path.unlink(missing_ok=True)
+    for made, path in left_over:
+        if made.checked:
+            path.unlink(missing_ok=True)
     return done
 
 

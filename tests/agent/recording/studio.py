@@ -20,7 +20,7 @@ from tests.fake_room import FakeRoom, FakeSfu, FakeTrack, Grant
 from tests.perceive import Perception, perceive
 from tests.waiting import soon
 
-STEP_S = 0.05
+STEP_S = 0.1
 FPS = 10
 _STEPS_PER_PICTURE = round(1 / STEP_S / FPS)
 _KINDS = {Source.CAMERA: Kind.VIDEO, Source.SCREEN_SHARE: Kind.VIDEO}
