@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 AUDIO_AHEAD_S = 0.04
 """How much sound may wait to be played before ``send`` waits."""
 
+AUDIO_PAUSE_S = 0.5
+"""Sound that is late by less follows what was sent before without a hole."""
+
 
 class FakeTrack:
     """A track that a member publishes and a test feeds.
@@ -133,7 +136,7 @@ class FakeAudioPublication:
     def __init__(self, track: FakeTrack, options: AudioOptions) -> None:
         self._track = track
         self._options = options
-        self._due = 0.0
+        self._due = float("-inf")
 
     @property
     def sid(self) -> str:
@@ -146,7 +149,8 @@ class FakeAudioPublication:
             message = f"this track plays {wanted} (rate, channels), not {given}"
             raise ValueError(message)
         clock = self._track.publisher.sfu.clock
-        self._due = max(self._due, clock.now())
+        if clock.now() - self._due > AUDIO_PAUSE_S:
+            self._due = clock.now()
         pts = round(Fraction(self._due) * frame.sample_rate)
         self._track.put(replace(frame, pts=pts))
         self._due += float(frame.duration)

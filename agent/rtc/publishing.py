@@ -22,7 +22,7 @@ noticed: sound waits in the SDK's queue for it, pictures in ours. Alike, or lips
 AHEAD_S = 0.04
 """How far ahead of its time sound may be sent; a caller that is faster has to wait."""
 
-QUEUE_MS = 200
+QUEUE_MS = 100
 """More than ever waits in the SDK's queue; at the limit it would make its own callers wait."""
 
 PIECE_MS = 10
@@ -176,7 +176,7 @@ class RtcAudioPublication:
         async with self._writing:
             if self.local.closed:
                 return
-            turn = self._schedule.next(len(frame.samples), self._clock.now())
+            turn = self._schedule.next(frame.pts, len(frame.samples), self._clock.now())
             self.skipped_s += turn.skip / frame.sample_rate
             silence = np.zeros((turn.silence, self._options.channels), np.int16)
             samples = np.concatenate([silence, frame.samples[turn.skip :]])
@@ -225,6 +225,7 @@ async def publish_video(
     _check_permitted(publisher, options.source)
     screen = options.source is Source.SCREEN_SHARE
     source = rtc.VideoSource(options.width, options.height, is_screencast=screen)
+    _show_nothing(source, options)
     track = rtc.LocalVideoTrack.create_video_track(options.name, source)
     bitrate = options.max_bitrate_bps or max(
         MIN_BITRATE_BPS, round(options.width * options.height * options.max_fps * BITS_PER_PIXEL)
@@ -238,6 +239,17 @@ async def publish_video(
     publication = await _publish(publisher, track, asked, source.aclose)
     local = LocalTrack(publisher, publication, track, source.aclose)
     return RtcVideoPublication(source, local, clock)
+
+
+def _show_nothing(source: rtc.VideoSource, options: VideoOptions) -> None:
+    """Show a picture to nobody yet: until its first one, a source sends black ones by itself."""
+    black = rtc.VideoFrame(
+        options.width,
+        options.height,
+        rtc.VideoBufferType.I420,
+        bytes(options.width * options.height * 3 // 2),
+    )
+    source.capture_frame(black)
 
 
 async def publish_audio(

@@ -18,6 +18,10 @@ SLEW = 0.005
 DEADBAND_S = 0.002
 """An error too small to be worth a discontinuity of even one sample."""
 
+HELD_S = 0.02
+"""What libwebrtc's jitter buffer holds back of the sound at least: one packet. The stamps of the
+pictures know nothing of it."""
+
 STEP_S = 0.5
 """Lateness that is no jitter any more but a hole in the sound..."""
 
@@ -42,13 +46,13 @@ class AudioTimeline:
         self._next_pts = 0
 
     def place(self, samples: int, arrival: float) -> int:
-        """Return the pts, in samples, of a frame of ``samples`` that is complete at ``arrival``.
+        """Return the pts, in samples, of a frame of ``samples`` that is handed over at ``arrival``.
 
         Never less than the end of the frame before, less the slew.
         """
         start = self._count / self._rate
         self._count += samples
-        offset = arrival - self._count / self._rate
+        offset = arrival - HELD_S - self._count / self._rate
         if self._anchor is None:
             self._anchor = offset
         self._anchor = self._follow(self._anchor, offset, arrival, samples / self._rate)
@@ -155,7 +159,8 @@ class SoundSchedule:
     """Keeps sound that is sent in step with the clock, through a queue that plays it in order.
 
     The queue is played by the clock whatever happens; when it runs empty, as silence. What was
-    due meanwhile is left out: were it sent all the same, all that follows would be late.
+    due meanwhile is left out: were it sent all the same, all that follows would be late. Where
+    the sender has left it out already, it is not left out again.
 
     Attributes:
         due: When the next sample is to be played.
@@ -167,15 +172,21 @@ class SoundSchedule:
         self._rate = sample_rate
         self._lead = lead_s
         self._pause = pause_s
+        self._next_pts = 0
 
-    def next(self, samples: int, now: float) -> SoundTurn:
-        """Return what to do with a frame of ``samples`` that is sent ``now``."""
-        late = now - self.due
+    def next(self, pts: int, samples: int, now: float) -> SoundTurn:
+        """Return what to do with a frame of ``samples`` from ``pts`` on that is sent ``now``."""
+        missing = (pts - self._next_pts) / self._rate
+        self._next_pts = pts + samples
+        queued_until = max(self.due, now)
+        due = self.due + missing
         silence = skip = 0
-        if late > self._pause:
+        if missing < 0 or now - due > self._pause:
             silence = round(self._lead * self._rate)
-            self.due = now + silence / self._rate
-        elif late > 0:
-            skip = min(samples, round(late * self._rate))
-        self.due += samples / self._rate
+            due = queued_until + silence / self._rate
+        elif due < now:
+            skip = min(samples, round((now - due) * self._rate))
+        else:
+            silence = round((due - queued_until) * self._rate)
+        self.due = due + samples / self._rate
         return SoundTurn(silence, skip)

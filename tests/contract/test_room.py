@@ -312,21 +312,20 @@ async def test_publishing_after_the_end_is_an_error(world: World) -> None:
 
 async def test_a_track_that_was_asked_for_is_received_until_it_is_no_longer(world: World) -> None:
     ann, bob = await join(world, "ann"), await join(world, "bob", auto_subscribe=False)
-    async with observed(ann), observed(bob) as seen:
-        async with showing(await ann.publish_video(CAMERA)):
-            sid = (await seen.expect(TrackPublished)).track.sid
-            assert not seen.all(TrackSubscribed)
+    async with observed(ann), observed(bob) as seen, showing(await ann.publish_video(CAMERA)):
+        sid = (await seen.expect(TrackPublished)).track.sid
+        assert not seen.all(TrackSubscribed)
 
-            bob.subscribe(sid, wanted=True)
-            stream = (await seen.subscribed()).track.open(keep_bytes=PLENTY)
-            await take(stream, 3)
-            bob.subscribe(sid, wanted=False)
+        bob.subscribe(sid, wanted=True)
+        stream = (await seen.subscribed()).track.open(keep_bytes=PLENTY)
+        await take(stream, 3)
+        bob.subscribe(sid, wanted=False)
 
-            assert (await seen.expect(TrackUnsubscribed)).track.sid == sid
-            async with asyncio.timeout(1):
-                async for _ in stream:
-                    pass
-            assert not seen.all(TrackUnpublished)
+        assert (await seen.expect(TrackUnsubscribed)).track.sid == sid
+        async with asyncio.timeout(1):
+            async for _ in stream:
+                pass
+        assert not seen.all(TrackUnpublished)
 
 
 async def test_asking_for_a_track_that_is_not_there_does_nothing(world: World) -> None:

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.media import Kind
@@ -21,6 +21,8 @@ from agent.room import (
 )
 from agent.rtc.roster import Roster
 from tests.doubles import ManualClock
+
+UNHURRIED = settings(deadline=None)  # on a busy machine the time says nothing
 
 ANN = Participant("ann", "PA_1")
 CAMERA = TrackInfo("TR_1", Kind.VIDEO, Source.CAMERA)
@@ -179,6 +181,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
 )
 
 
+@UNHURRIED
 @given(st.lists(steps, max_size=30))
 def test_the_story_is_consistent_whatever_is_told(told: list[Step]) -> None:
     story = Story()
