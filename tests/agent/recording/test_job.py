@@ -32,9 +32,16 @@ class Tokens:
 
 @dataclass
 class Diary:
-    """Writes down what it is told; can spoil the files once they are written."""
+    """Writes down what it is told.
+
+    Attributes:
+        spoil: Whether to cut the files short once they are written.
+        wants_to_stop: Whether to set ``stop`` once something is recorded.
+    """
 
     spoil: bool = False
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    wants_to_stop: bool = False
     folder: Path = Path()
     entries: list[str] = field(default_factory=list)
     seen: list[Progress] = field(default_factory=list)
@@ -45,6 +52,8 @@ class Diary:
 
     def progressed(self, progress: Progress) -> None:
         self.seen.append(progress)
+        if self.wants_to_stop and progress.tracks:
+            self.stop.set()
 
     def finishing(self) -> None:
         self.entries.append("finishing")
@@ -58,9 +67,7 @@ class Diary:
         self.entries.append(f"rescued {rescue.folder.name}")
 
 
-async def record(
-    sfu: FakeSfu, out: Path, diary: Diary, *, stop: asyncio.Event | None = None
-) -> RecordingResult:
+async def record(sfu: FakeSfu, out: Path, diary: Diary) -> RecordingResult:
     """Record a room in which ann plays a tone, for half a second."""
 
     def new_room() -> Room:
@@ -81,7 +88,7 @@ async def record(
                 "demo",
                 out,
                 RecordingOptions(seconds=0.5),
-                stop=stop or asyncio.Event(),
+                stop=diary.stop,
                 watcher=diary,
             )
         finally:
@@ -121,10 +128,7 @@ async def test_nobody_owns_a_finished_recording(sfu: FakeSfu, tmp_path: Path) ->
 
 
 async def test_the_wish_to_stop_ends_it_well(sfu: FakeSfu, tmp_path: Path) -> None:
-    stop = asyncio.Event()
-    stop.set()
-
-    result = await record(sfu, tmp_path, Diary(), stop=stop)
+    result = await record(sfu, tmp_path, Diary(wants_to_stop=True))
 
     assert (result.stop, result.manifest.state) == (Stop.STOPPED, State.COMPLETE)
 
