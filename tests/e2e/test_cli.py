@@ -138,7 +138,8 @@ def test_a_first_signal_finishes_the_recording(
     with shell.started("record", room_name, "-o", tmp_path / "rec") as recorder:
         recorder.said("recording into")
         files = tmp_path / "rec"
-        until(lambda: list(files.glob("*/participants/*")), "something is recorded")
+        [part] = until(lambda: list(files.glob("*/participants/*")), "something is recorded")
+        until(lambda: part.stat().st_size > 15_000, "a second or so is recorded")
         recorder.send(signal.SIGTERM)
         ended = recorder.end()
 
