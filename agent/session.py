@@ -185,7 +185,11 @@ class Session:
     async def _join(self) -> Room:
         access = await self._accesses.access()
         room = self._new_room()
-        await room.connect(access, timeout_s=self._patience.connect_s)
+        try:
+            await room.connect(access, timeout_s=self._patience.connect_s)
+        except BaseException:
+            await room.disconnect()  # a cancelled join may still succeed
+            raise
         self._room = room
         self.room_name = room.name
         self.identity = room.identity

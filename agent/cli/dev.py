@@ -34,7 +34,9 @@ def dev(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Of the page. [default: 8080, or the next free]"),
+        typer.Option(
+            min=0, max=65535, help="Of the page.", show_default="8080, or the next that is free"
+        ),
     ] = None,
     room: Annotated[str, typer.Option(metavar="NAME", help="The room.")] = "demo",
     out: Annotated[
@@ -43,7 +45,8 @@ def dev(
             "-o",
             "--out",
             metavar="DIR",
-            help="Where the recording's folder is made. [default: $ROOMCAST_OUT or recordings]",
+            help="Where the recording's folder is made.",
+            show_default="$ROOMCAST_OUT, or recordings",
         ),
     ] = None,
     no_guests: Annotated[

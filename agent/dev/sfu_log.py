@@ -1,12 +1,12 @@
 """What the SFU's log says, without the secrets that are in it."""
 
 import json
-import re
 from pathlib import Path
+
+from agent.redaction import without_secrets
 
 _TAIL_BYTES = 64 * 1024
 _LONGEST = 300
-_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+(\.[\w-]*)?")  # v1.13.5 logs whole tokens that it refuses
 
 
 def last_words(log: Path, *, since: int = 0) -> str:
@@ -25,12 +25,7 @@ def last_words(log: Path, *, since: int = 0) -> str:
     complaints = [text for complains, text in entries if complains]
     crashes = [text for text in complaints if text.startswith(("panic:", "fatal error:"))]
     last = crashes[:1] or complaints[-1:] or [text for _, text in entries[-1:]]
-    return without_tokens(last[0])[:_LONGEST] if last else ""
-
-
-def without_tokens(text: str) -> str:
-    """Return the text with every JSON web token in it replaced."""
-    return _TOKEN.sub("<token>", text)
+    return without_secrets(last[0])[:_LONGEST] if last else ""
 
 
 def _entry(line: str) -> tuple[bool, str]:

@@ -86,7 +86,7 @@ class VideoEncoder:
             force_key = True
         pts = frame.pts if self._last_pts is None else max(frame.pts, self._last_pts + 1)
         self._last_pts = pts
-        picture = av.VideoFrame.from_numpy_buffer(i420, format="yuv420p")
+        picture = _wrapped(i420)
         picture.pts = pts
         picture.time_base = Fraction(1, VIDEO_CLOCK_RATE)
         if force_key or pts - self._key_pts >= _KEY_INTERVAL_TICKS:
@@ -132,6 +132,16 @@ class VideoEncoder:
             context.options = dict(_VP8_OPTIONS)
             context.bit_rate = int(width * height * 30 * _VP8_BITS_PER_PIXEL)
         return context
+
+
+def _wrapped(i420: NDArray[np.uint8]) -> av.VideoFrame:
+    """Return the planes as PyAV has them, without a copy where that works.
+
+    PyAV 18 takes the height to be a multiple of four and else finds the chroma in wrong places.
+    """
+    if i420.shape[0] % 6 == 0:
+        return av.VideoFrame.from_numpy_buffer(i420, format="yuv420p")
+    return av.VideoFrame.from_ndarray(i420, format="yuv420p")
 
 
 def _upright(frame: VideoFrame) -> NDArray[np.uint8]:

@@ -6,6 +6,9 @@ from agent.recording.scan import Gap
 from agent.recording.verification import FileExpectation, StreamExpectation
 from agent.room import Source
 
+EDGE_S = 0.1
+"""A track that overlaps with a file by less may have begun with the next one."""
+
 
 def expectation_of(manifest: Manifest, entry: FileEntry) -> FileExpectation:
     """Return what ``entry`` should be; of the hash only if it has been made.
@@ -15,7 +18,8 @@ def expectation_of(manifest: Manifest, entry: FileEntry) -> FileExpectation:
     end_s = entry.start_s + entry.duration_s
     streams: dict[Kind, StreamExpectation] = {}
     for track in manifest.tracks:
-        if entry.path in track.files and _overlaps(track, entry.start_s, end_s):
+        whole = track.files == [entry.path]
+        if whole or (entry.path in track.files and _overlaps(track, entry.start_s, end_s)):
             streams[track.kind] = _stream(track, entry, end_s)
     return FileExpectation(
         streams=tuple(streams.values()),
@@ -26,7 +30,9 @@ def expectation_of(manifest: Manifest, entry: FileEntry) -> FileExpectation:
 
 
 def _overlaps(track: TrackEntry, start_s: float, end_s: float) -> bool:
-    return track.start_s < end_s and track.start_s + track.duration_s > start_s
+    """Return whether the file has of the track for certain, and not just at its edge."""
+    track_end_s = track.start_s + track.duration_s
+    return min(track_end_s, end_s) - max(track.start_s, start_s) > EDGE_S
 
 
 def _stream(track: TrackEntry, entry: FileEntry, end_s: float) -> StreamExpectation:

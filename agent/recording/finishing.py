@@ -51,24 +51,17 @@ def finish(
     """
     done = Finished(manifest)
     entries: list[FileEntry] = []
-    left_over: list[tuple[FileEntry, Path]] = []
+    left_over: list[Path] = []
     for parts in _groups(manifest):
-        made = _joined(folder, parts, _SUFFIXES[container], done.problems)
-        if made is None:
-            kept = parts
-        else:
-            kept = [made]
-            left_over += [(made, folder / it.path) for it in parts if it.path != made.path]
-        _point_tracks(manifest, parts, kept)
+        kept = _finish_group(folder, manifest, parts, _SUFFIXES[container], done.problems)
         entries += kept
+        paths = {entry.path for entry in kept}
+        left_over += [folder / part.path for part in parts if part.path not in paths]
     manifest.files = entries
-    for entry in entries:
-        _check(folder, manifest, entry, done.problems)
     manifest.state = state
     save(folder, manifest)
-    for made, path in left_over:
-        if made.checked:
-            path.unlink(missing_ok=True)
+    for path in left_over:
+        path.unlink(missing_ok=True)
     return done
 
 
@@ -99,17 +92,42 @@ def base_of(path: str) -> str:
     return head if head and number.isdecimal() else stem
 
 
+def _finish_group(
+    folder: Path,
+    manifest: Manifest,
+    parts: Sequence[FileEntry],
+    suffix: Literal["mkv", "mp4"],
+    problems: list[str],
+) -> Sequence[FileEntry]:
+    """Return what is to be kept of one participant's parts: one file where that is possible."""
+    first = parts[0]
+    if len(parts) > 1 or not first.path.endswith(f".{suffix}") or _is_torn(folder / first.path):
+        made = _joined(folder, parts, suffix, problems)
+        if made is not None:
+            hidden = _hidden(folder / made.path)
+            _point_tracks(manifest, parts, [made])
+            found = _check(hidden, manifest, made)
+            if not found:
+                hidden.replace(folder / made.path)
+                return [made]
+            problems += found
+            hidden.unlink()
+            _point_tracks(manifest, [made], parts)
+    _point_tracks(manifest, parts, parts)
+    for part in parts:
+        problems += _check(folder / part.path, manifest, part)
+    return parts
+
+
 def _joined(
     folder: Path, parts: Sequence[FileEntry], suffix: Literal["mkv", "mp4"], problems: list[str]
 ) -> FileEntry | None:
-    """Return the one file that the parts became; ``None`` if they have to stay."""
-    first = parts[0]
-    if len(parts) == 1 and first.path.endswith(f".{suffix}") and _is_closed(folder / first.path):
-        return first
-    destination = folder / f"{base_of(first.path)}.{suffix}"
+    """Return the one file that the parts can become, under its hidden name; ``None`` if none."""
+    destination = folder / f"{base_of(parts[0].path)}.{suffix}"
     placed = [Placed(folder / part.path, part.start_s) for part in parts]
+    tags = {JOINED_TAG: str(len(parts))}
     try:
-        joined = join(placed, destination, container=suffix, tags={JOINED_TAG: str(len(parts))})
+        joined = join(placed, _hidden(destination), container=suffix, tags=tags)
     except (MediaLossError, UnsupportedError) as error:
         problems.append(str(error))
         return None
@@ -123,9 +141,14 @@ def _joined(
     )
 
 
-def _is_closed(path: Path) -> bool:
-    """Return whether the writer came to the end of the file, so that it can be sought in."""
-    return salvage(path).duration_s is not None
+def _hidden(path: Path) -> Path:
+    """Return the name of a file that is not checked yet; no participant's file begins so."""
+    return path.with_name(f".{path.name}")
+
+
+def _is_torn(path: Path) -> bool:
+    """Return whether the writer never came to the end of the file, where its index goes."""
+    return salvage(path).duration_s is None
 
 
 def _point_tracks(
@@ -137,15 +160,14 @@ def _point_tracks(
             track.files = [entry.path for entry in kept]
 
 
-def _check(folder: Path, manifest: Manifest, entry: FileEntry, problems: list[str]) -> None:
-    path = folder / entry.path
+def _check(path: Path, manifest: Manifest, entry: FileEntry) -> list[str]:
+    """Return what is wrong with ``path``, which is or will be ``entry``; bring that up to date."""
     try:
         entry.bytes, entry.sha256 = path.stat().st_size, digest(path)
     except OSError as error:
-        problems.append(f"{path} can't be read: {error.strerror}")
-        return
+        return [f"{path} can't be read: {error.strerror}"]
     report = check_file(path, expectation_of(manifest, entry))
-    problems += [str(finding) for finding in report.findings]
     end_s = max((stream.end_s for stream in report.streams.values()), default=0.0)
     entry.duration_s = round(end_s, 6)
     entry.checked = "quick" if report.passed else None
+    return [str(finding) for finding in report.findings]

@@ -166,13 +166,21 @@ class RecordingFolder:
 
 
 def recordings_in(place: Path) -> Iterator[Path]:
-    """Yield the folders of recordings at or directly below ``place``, oldest name first."""
-    if (place / MANIFEST_NAME).exists():
+    """Yield the folders of recordings at or directly below ``place``, oldest name first.
+
+    Raises:
+        OSError: If ``place`` can't be read.
+    """
+    if _is_recording(place):
         yield place
         return
     for child in sorted(place.iterdir()):
-        if child.is_dir() and not child.is_symlink() and (child / MANIFEST_NAME).exists():
+        if not child.is_symlink() and _is_recording(child):
             yield child
+
+
+def _is_recording(place: Path) -> bool:
+    return os.path.exists(place / MANIFEST_NAME)  # noqa: PTH110 - pathlib's raises where this can't look
 
 
 def _is_alive_elsewhere(owner: Mapping[str, object]) -> bool:

@@ -16,7 +16,12 @@ from agent.recording.finishing import ContainerChoice, finish, save
 from agent.recording.folder import HEARTBEAT_S, RecordingFolder
 from agent.recording.ledger import utc_now
 from agent.recording.manifest import Manifest, State, Stop
-from agent.recording.recorder import Progress, Recorder, RecordingOptions
+from agent.recording.recorder import (
+    RECORDER_PREFIX,
+    Progress,
+    Recorder,
+    RecordingOptions,
+)
 from agent.recording.recovery import Rescue, recover
 from agent.room import Room
 from agent.session import Session, joined
@@ -106,7 +111,7 @@ async def record_room(
     clock = clock or LoopClock()
     folder = RecordingFolder.create(out, room, utc_now())
     try:
-        stay = joined(new_room, accesses(identity or f"rec-{folder.id}"), clock=clock)
+        stay = joined(new_room, accesses(identity or f"{RECORDER_PREFIX}{folder.id}"), clock=clock)
         async with stay as session:
             rescue_in_background(out, watcher.rescued)
             recorder = await record_session(

@@ -104,7 +104,10 @@ def join(
     """
     ordered = sorted(parts, key=lambda part: part.start_s)
     temporary = destination.with_name(f"{destination.name}.tmp")
-    temporary.unlink(missing_ok=True)
+    try:
+        temporary.unlink(missing_ok=True)
+    except OSError as error:  # a folder
+        raise write_error(temporary, error) from error
     sink = FileSink(temporary)
     options = {"movflags": "+faststart"} if container == "mp4" else {}
     output = create_output(sink, container, options | {"max_interleave_delta": "1000000"}, tags)

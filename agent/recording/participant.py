@@ -60,6 +60,7 @@ class ParticipantRecording:
         self.file = file
         self.tracks: dict[tuple[Source, Kind], TrackRecording] = {}
         self._zero = zero
+        self._ending = False
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recording")
 
@@ -88,6 +89,8 @@ class ParticipantRecording:
             await before.aclose()
         stream = remote.open(keep_bytes=KEEP_BYTES[track.kind])
         track.streams.append(stream)
+        if self._ending:
+            await stream.aclose()
         try:
             async with aclosing(stream):
                 track.waiting += 1
@@ -128,6 +131,7 @@ class ParticipantRecording:
 
     async def end_streams(self) -> None:
         """Receive no more; :meth:`record` returns when it has written what it had received."""
+        self._ending = True
         for track in self.tracks.values():
             for stream in list(track.streams):
                 await stream.aclose()

@@ -23,7 +23,10 @@ PATIENCE_S = 1.5
 
 START_TAG = "ROOMCAST_START_S"
 IDENTITY_TAG = "ROOMCAST_IDENTITY"
-SCREEN_TAG = "ROOMCAST_SCREEN"
+SUFFIX_TAG = "ROOMCAST_SUFFIX"
+
+SCREEN, UNKNOWN = "--screen", "--unknown"
+"""After the identity in the names of files whose sources are not to be mixed with a camera's."""
 
 PLACEHOLDER_SIZE = (640, 360)
 BLACK_LUMA, GREY_CHROMA = 16, 128  # ITU-R BT.601, limited range

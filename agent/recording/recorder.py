@@ -14,7 +14,13 @@ from agent.recording.ledger import Ledger, utc_now
 from agent.recording.manifest import GapReason, Manifest, Stop
 from agent.recording.names import unique_name
 from agent.recording.participant import ParticipantRecording
-from agent.recording.participant_file import IDENTITY_TAG, SCREEN_TAG, ParticipantFile
+from agent.recording.participant_file import (
+    IDENTITY_TAG,
+    SCREEN,
+    SUFFIX_TAG,
+    UNKNOWN,
+    ParticipantFile,
+)
 from agent.room import (
     Ended,
     EndReason,
@@ -40,6 +46,7 @@ from agent.session import Session
 logger = logging.getLogger(__name__)
 
 RECORDING_ATTRIBUTE = "roomcast.recording"
+RECORDER_PREFIX = "rec-"
 
 TICK_S = 0.5
 LATE_S = 0.25
@@ -49,13 +56,12 @@ SAVE_S = 2.0
 DRAIN_S = 5.0
 """How long tracks may take to write what they had received when the recording is stopped."""
 
-_SCREEN = "--screen"
 _SUFFIXES = {
     Source.CAMERA: "",
     Source.MICROPHONE: "",
-    Source.SCREEN_SHARE: _SCREEN,
-    Source.SCREEN_SHARE_AUDIO: _SCREEN,
-    Source.UNKNOWN: "--unknown",  # beside a camera it must not be mixed with
+    Source.SCREEN_SHARE: SCREEN,
+    Source.SCREEN_SHARE_AUDIO: SCREEN,
+    Source.UNKNOWN: UNKNOWN,
 }
 """Of a participant's files: each has room for one track of pictures and one of sound."""
 
@@ -88,7 +94,7 @@ class RecordingOptions:
 
     def wants(self, participant: Participant, source: Source) -> bool:
         """Return whether to record ``source`` of ``participant``; never of another recorder."""
-        if participant.is_recorder or _matches(participant.identity, self.exclude):
+        if _is_recorder(participant) or _matches(participant.identity, self.exclude):
             return False
         if self.include and not _matches(participant.identity, self.include):
             return False
@@ -376,7 +382,7 @@ class Recorder:
             "title": f"{self._session.room_name}: {participant.identity}",
             "ROOMCAST_ID": self._folder.id,
             IDENTITY_TAG: participant.identity,
-            SCREEN_TAG: "1" if suffix == _SCREEN else "0",
+            SUFFIX_TAG: suffix,
         }
         file = ParticipantFile(base, tags)
         return ParticipantRecording(participant.identity, file, zero=self._zero)
@@ -404,6 +410,17 @@ class Recorder:
 
 def _key(participant: Participant, source: Source) -> tuple[str, str]:
     return participant.identity, _SUFFIXES[source]
+
+
+def _is_recorder(participant: Participant) -> bool:
+    """Return whether ``participant`` records too.
+
+    The SDK shows the grant for egress alone. One of ours tells by its attribute, which is
+    believed only together with an identity that token servers keep for recorders: somebody who
+    is taken for a recorder is lost.
+    """
+    is_ours = participant.identity.startswith(RECORDER_PREFIX)
+    return participant.is_recorder or (is_ours and RECORDING_ATTRIBUTE in participant.attributes)
 
 
 def _matches(identity: str, patterns: Sequence[str]) -> bool:

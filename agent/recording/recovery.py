@@ -15,7 +15,7 @@ from agent.recording.folder import PARTICIPANTS, Owned, Ownership, recordings_in
 from agent.recording.joining import salvage
 from agent.recording.ledger import RESERVE_NAME
 from agent.recording.manifest import FileEntry, Manifest, SegmentEntry, State, Stop, TrackEntry
-from agent.recording.participant_file import IDENTITY_TAG, SCREEN_TAG, START_TAG
+from agent.recording.participant_file import IDENTITY_TAG, SCREEN, START_TAG, SUFFIX_TAG
 from agent.recording.scan import StreamScan
 from agent.recording.verification import Depth, FileReport, check_file
 from agent.room import Source
@@ -25,10 +25,10 @@ LIVE_S = 1.0
 the file has of another one after its end is black or silence."""
 
 _SOURCES = {
-    (False, Kind.VIDEO): Source.CAMERA,
-    (False, Kind.AUDIO): Source.MICROPHONE,
-    (True, Kind.VIDEO): Source.SCREEN_SHARE,
-    (True, Kind.AUDIO): Source.SCREEN_SHARE_AUDIO,
+    ("", Kind.VIDEO): Source.CAMERA,
+    ("", Kind.AUDIO): Source.MICROPHONE,
+    (SCREEN, Kind.VIDEO): Source.SCREEN_SHARE,
+    (SCREEN, Kind.AUDIO): Source.SCREEN_SHARE_AUDIO,
 }
 
 
@@ -68,7 +68,11 @@ def recover(place: Path, container: ContainerChoice = "auto") -> Iterator[Rescue
     """
     if not place.is_dir():
         raise RecordingError(place, "there is no such folder")
-    for folder in recordings_in(place):
+    try:
+        folders = list(recordings_in(place))
+    except OSError as error:
+        raise RecordingError(place, error.strerror or str(error)) from None
+    for folder in folders:
         yield _recover(folder, container)
 
 
@@ -153,7 +157,7 @@ def _parts(folder: Path) -> list[Path]:
     files = [
         path
         for path in sorted((folder / PARTICIPANTS).iterdir())
-        if path.suffix in (".mkv", ".mp4") and path.is_file()
+        if path.suffix in (".mkv", ".mp4") and path.is_file() and not path.name.startswith(".")
     ]
     joined = {base_of(path.as_posix()): path for path in files if JOINED_TAG in _tags(path)}
     return [path for path in files if joined.get(base_of(path.as_posix()), path) == path]
@@ -173,7 +177,7 @@ def _extend(manifest: Manifest, entry: FileEntry, stream: StreamScan, tags: dict
     end_s = round(entry.start_s + stream.end_s, 6)
     track = _track_of(manifest, entry, stream, tags)
     if track is None:
-        source = _SOURCES[tags.get(SCREEN_TAG) == "1", stream.kind]
+        source = _SOURCES.get((tags.get(SUFFIX_TAG, ""), stream.kind), Source.UNKNOWN)
         track = TrackEntry(
             identity=tags.get(IDENTITY_TAG, Path(base_of(entry.path)).name),
             source=source,
@@ -199,7 +203,7 @@ def _extend(manifest: Manifest, entry: FileEntry, stream: StreamScan, tags: dict
 def _track_of(
     manifest: Manifest, entry: FileEntry, stream: StreamScan, tags: dict[str, str]
 ) -> TrackEntry | None:
-    source = _SOURCES[tags.get(SCREEN_TAG) == "1", stream.kind]
+    source = _SOURCES.get((tags.get(SUFFIX_TAG, ""), stream.kind), Source.UNKNOWN)
     for track in manifest.tracks:
         if track.kind is stream.kind and (
             entry.path in track.files

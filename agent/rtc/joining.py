@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from livekit import rtc
 
 from agent.errors import JoinError
+from agent.redaction import without_secrets
 from agent.room import Access
 from agent.rtc import translation
 
@@ -20,7 +21,7 @@ class TokenFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, without tokens."""
         text = record.getMessage()
-        clean = translation.without_tokens(text)
+        clean = without_secrets(text)
         if clean != text:
             record.msg = clean
             record.args = ()

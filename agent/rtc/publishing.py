@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from agent.clock import Clock
 from agent.errors import ServiceError, UnsupportedError
 from agent.media import AudioFrame, VideoFrame
+from agent.redaction import without_secrets
 from agent.room import AudioOptions, Source, VideoOptions
 from agent.rtc import translation
 from agent.rtc.timing import CaptureStamps, SoundSchedule
@@ -286,7 +287,7 @@ async def _publish(
             return await publisher.publish_track(track, options)
     except (PublishTrackError, TimeoutError) as error:
         await close_source()
-        reason = translation.without_tokens(str(error)) or "the server did not answer in time"
+        reason = without_secrets(str(error)) or "the server did not answer in time"
         message = f"can't publish the track {track.name!r}: {reason}"
         raise ServiceError(message) from None
     except asyncio.CancelledError:

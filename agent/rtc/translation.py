@@ -9,6 +9,7 @@ from livekit import rtc
 from livekit.rtc._proto.track_pb2 import AudioTrackFeature
 
 from agent.media import Codec, Kind
+from agent.redaction import without_secrets
 from agent.room import EndReason, Participant, Source, TrackInfo
 
 _SOURCES = {
@@ -52,8 +53,6 @@ _SDK_ROTATIONS = {
     270: rtc.VideoRotation.VIDEO_ROTATION_270,
 }
 _DEGREES: dict[object, int] = {sdk: ours for ours, sdk in _SDK_ROTATIONS.items()}
-
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*")
 
 
 def participant(sdk: rtc.Participant) -> Participant:
@@ -125,11 +124,6 @@ def end_reason(sdk: rtc.DisconnectReason.ValueType, *, asked: bool) -> EndReason
     return _END_REASONS.get(sdk, EndReason.CONNECTION_LOST)
 
 
-def without_tokens(text: str) -> str:
-    """Return ``text`` with each JSON Web Token, even a cut one, taken out."""
-    return _TOKEN.sub("<token>", text)
-
-
 def room_of(token: str) -> str:
     """Return the room that ``token`` is for, unverified; empty if that can't be read."""
     parts = token.split(".")
@@ -150,7 +144,7 @@ def refusal(message: str) -> tuple[str, bool]:
     Args:
         message: The SDK's; it may quote the token.
     """
-    text = without_tokens(message)
+    text = without_secrets(message)
     found = re.search(r"(?:client|handshake) error: (\d{3})", text)
     status = int(found[1]) if found else 0
     if status in (401, 403):

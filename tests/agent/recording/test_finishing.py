@@ -187,7 +187,11 @@ async def test_no_part_is_removed_if_the_file_it_went_into_fails_its_check(
 
     assert done.problems
     assert studio.files() == {"ann.mkv", "ann.2.mkv"}
-    assert [file.checked for file in done.manifest.files] == [None]
+    assert [file.path for file in done.manifest.files] == [
+        "participants/ann.mkv",
+        "participants/ann.2.mkv",
+    ]
+    assert studio.seen("ann.2.mkv").numbers() == list(range(20, 50))
 
 
 async def test_parts_stay_and_are_listed_where_they_cannot_be_joined(studio: Studio) -> None:
