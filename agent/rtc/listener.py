@@ -6,11 +6,13 @@ from collections.abc import Callable
 from livekit import rtc
 
 from agent.clock import Clock
-from agent.room import Reconnected, Reconnecting, RoomEvent
+from agent.room import Reconnected, Reconnecting, RoomEvent, Source
 from agent.rtc import translation
 from agent.rtc.media_loop import MediaLoop
 from agent.rtc.roster import Roster
 from agent.rtc.streams import RtcRemoteTrack
+
+_SOUND = {Source.CAMERA: Source.MICROPHONE, Source.SCREEN_SHARE: Source.SCREEN_SHARE_AUDIO}
 
 
 class Listener:
@@ -115,8 +117,18 @@ class Listener:
             stereo=translation.is_stereo(publication),
             clock=self._clock,
             media_loop=self._media_loop,
+            sound_of=self._sound_of,
         )
         self.roster.subscribed(remote)
+
+    def _sound_of(self, pictures: RtcRemoteTrack) -> RtcRemoteTrack | None:
+        """Return the open track of sound that belongs to ``pictures``; from any thread."""
+        source = _SOUND.get(pictures.info.source)
+        for track in list(self.roster.tracks.values()):
+            whose = track.participant.identity == pictures.participant.identity
+            if whose and track.info.source is source and track.is_open:
+                return track
+        return None
 
     def _track_unsubscribed(
         self, _track: rtc.RemoteTrack, publication: rtc.RemoteTrackPublication

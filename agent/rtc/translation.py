@@ -4,8 +4,10 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Iterable
 
 from livekit import rtc
+from livekit.rtc._proto.stats_pb2 import RtcStats
 from livekit.rtc._proto.track_pb2 import AudioTrackFeature
 
 from agent.media import Codec, Kind
@@ -122,6 +124,15 @@ def end_reason(sdk: rtc.DisconnectReason.ValueType, *, asked: bool) -> EndReason
     if asked:
         return EndReason.LEFT
     return _END_REASONS.get(sdk, EndReason.CONNECTION_LOST)
+
+
+def jitter_buffer(stats: Iterable[RtcStats]) -> tuple[float, int]:
+    """Return ``jitterBufferDelay`` in seconds and ``jitterBufferEmittedCount``; zeros if absent."""
+    for entry in stats:
+        if entry.WhichOneof("stats") == "inbound_rtp":
+            inbound = entry.inbound_rtp.inbound
+            return inbound.jitter_buffer_delay, inbound.jitter_buffer_emitted_count
+    return 0.0, 0
 
 
 def room_of(token: str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak import drift, kills
+from tests.soak import drift, joins, kills
 
 RESULTS = Path("soak-results.jsonl")
 
 RUNS: dict[str, Callable[[], dict[str, object]]] = {
     "kills": kills.run,
+    "joins": joins.run,
     "drift": drift.run,
 }
 
