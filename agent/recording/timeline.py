@@ -25,6 +25,11 @@ STALL_S = 1.0
 SETTLE_S = 0.25
 """How long after an event its track's last frames may still come through the jitter buffer."""
 
+AT_ONCE_S = 0.5
+"""Where we lose the connection everyone seems to leave first, by no more than this."""
+
+_OUR_ABSENCE = (GapReason.RECONNECTING, GapReason.ROOM_CLOSED)
+
 HOLE_S = 0.25
 """A hole in an interrupted track that is shorter is none: so far apart are the pictures of a slow
 camera, which may go on while only the signalling is cut."""
@@ -107,6 +112,12 @@ class TrackLog:
             self._reason, self._since = reason, at_s
         elif (self._reason, reason) == (GapReason.UNPUBLISHED, GapReason.LEFT):
             self._reason = reason  # who leaves unpublishes first
+        elif (
+            reason in _OUR_ABSENCE
+            and self._reason in (GapReason.UNPUBLISHED, GapReason.LEFT)
+            and at_s - self._since <= AT_ONCE_S
+        ):
+            self._reason = reason
 
     def resume(self) -> None:
         """Expect frames again; the gap closes when one comes."""

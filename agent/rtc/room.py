@@ -8,7 +8,16 @@ from livekit import rtc
 
 from agent.clock import Clock, LoopClock
 from agent.errors import ServiceError
-from agent.room import Access, AudioOptions, Ended, EndReason, RoomEvent, VideoOptions
+from agent.room import (
+    Access,
+    AudioOptions,
+    Ended,
+    EndReason,
+    Reconnected,
+    RoomEvent,
+    TrackUnpublished,
+    VideoOptions,
+)
 from agent.rtc import publishing, translation
 from agent.rtc.inbox import Inbox
 from agent.rtc.joining import LEAVE_TIMEOUT_S, Joining, leave, protect_tokens
@@ -54,12 +63,13 @@ class RtcRoom:
             self._sdk,
             self._clock,
             shared_media_loop() if media_loop is None else media_loop,
-            self._inbox.put,
+            self._tell,
             self._disconnected,
         )
         self._joining = Joining(self._sdk, self._joined)
         self._identity = ""
         self._sid = ""
+        self._wanted: set[str] = set()
         self._local: list[LocalTrack] = []
         self._leaving: asyncio.Task[None] | None = None
 
@@ -94,6 +104,10 @@ class RtcRoom:
 
     def subscribe(self, sid: str, *, wanted: bool) -> None:
         """Receive a track, or no longer; what comes of it, the events tell."""
+        if wanted:
+            self._wanted.add(sid)
+        else:
+            self._wanted.discard(sid)
         for participant in self._sdk.remote_participants.values():
             publication = participant.track_publications.get(sid)
             if publication is not None and publication.subscribed != wanted:
@@ -144,6 +158,15 @@ class RtcRoom:
     async def disconnect(self) -> None:
         """Leave: open streams end, then :meth:`events`. Idempotent; goes on if cancelled."""
         await asyncio.shield(self._leave_once(EndReason.LEFT))
+
+    def _tell(self, event: RoomEvent) -> None:
+        if isinstance(event, TrackUnpublished):
+            self._wanted.discard(event.track.sid)
+        elif isinstance(event, Reconnected):
+            # The SDK tells of tracks before it can ask for them: what was asked for is lost.
+            for sid in list(self._wanted):
+                self.subscribe(sid, wanted=True)
+        self._inbox.put(event)
 
     def _joined(self) -> None:
         self._identity = self._sdk.local_participant.identity

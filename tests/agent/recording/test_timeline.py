@@ -413,6 +413,24 @@ def test_leaving_explains_the_unpublishing_before_it() -> None:
     assert (log.reason, log.interrupted_s) == (GapReason.LEFT, 1.0)
 
 
+def test_where_we_lose_the_connection_everyone_seems_to_leave_first() -> None:
+    log = log_with_a_second()
+    log.interrupt(1.0, GapReason.UNPUBLISHED)
+    log.interrupt(1.01, GapReason.LEFT)
+    log.interrupt(1.02, GapReason.RECONNECTING)
+
+    assert (log.reason, log.interrupted_s) == (GapReason.RECONNECTING, 1.0)
+    assert log.left
+
+
+def test_who_left_before_we_lost_the_connection_has_left() -> None:
+    log = log_with_a_second()
+    log.interrupt(1.0, GapReason.LEFT)
+    log.interrupt(2.0, GapReason.RECONNECTING)
+
+    assert log.reason is GapReason.LEFT
+
+
 def test_a_gap_closes_with_a_frame_and_not_with_the_news_of_it() -> None:
     log = log_with_a_second()
     log.interrupt(1.0, GapReason.MUTED)
