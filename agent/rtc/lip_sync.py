@@ -7,7 +7,7 @@ buffers tell how long they hold (W3C webrtc-stats, ``jitterBufferDelay`` by
 ``jitterBufferEmittedCount``). Sound can't be moved without being heard to be, so pictures are.
 """
 
-USUAL_S = 0.03
+USUAL_S = 0.018
 """By how much the sound is held back longer than the pictures on a quiet machine, measured: what
 the time lines of both make up for already."""
 
@@ -26,15 +26,18 @@ class JitterBuffer:
         self._count = 0
 
     def update(self, held_s: float, count: int) -> float | None:
-        """Return the mean in seconds since the last call; ``None`` if nothing was let go of.
+        """Return the mean in seconds since the last call; ``None`` if that says nothing.
+
+        The first call doesn't: a buffer fills at its beginning as it never does again.
 
         Args:
             held_s: The sum over all since the beginning.
             count: Their number.
         """
         held_s, self._held_s = held_s - self._held_s, held_s
-        count, self._count = count - self._count, count
-        if count <= 0 or not 0 <= held_s <= MOST_S * count:  # a new buffer, or nonsense
+        before, self._count = self._count, count
+        count -= before
+        if not before or count <= 0 or not 0 <= held_s <= MOST_S * count:  # a new buffer, or nonsense
             return None
         return held_s / count
 
@@ -43,7 +46,7 @@ class LipSync:
     """How much later than their stamps pictures belong, so that they meet their sound."""
 
     def __init__(self) -> None:
-        self._target_s: float | None = None
+        self._target_s = 0.0
         self._shift_s = 0.0
         self._moved_at: float | None = None
 
@@ -51,15 +54,12 @@ class LipSync:
         """Take note of how long each is held; ``None`` changes nothing."""
         if sound_held_s is None or picture_held_s is None:
             return
-        if self._target_s is None:  # nothing has been seen yet that could jump
-            self._shift_s = sound_held_s - picture_held_s - USUAL_S
         self._target_s = sound_held_s - picture_held_s - USUAL_S
 
     def shift(self, now: float) -> float:
         """Return by how many seconds to move a picture at ``now``, a clock's reading."""
         elapsed = 0.0 if self._moved_at is None else max(0.0, now - self._moved_at)
         self._moved_at = now
-        if self._target_s is not None:
-            most = SLEW * elapsed
-            self._shift_s += max(-most, min(most, self._target_s - self._shift_s))
+        most = SLEW * elapsed
+        self._shift_s += max(-most, min(most, self._target_s - self._shift_s))
         return self._shift_s
