@@ -29,7 +29,12 @@ from tests.waiting import soon
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
-DELAY_CHANGE_S = 0.06
+DELAY_CHANGE_S = 0.3
+"""See test_recording: what is lost or moved by an outage is seconds long."""
+
+MADE_UP_S = 0.5
+"""For so long a decoder that gets nothing more makes up sound, fading."""
+
 LONGEST_LOSS_S = 2.0
 BOTH = (Source.CAMERA, Source.MICROPHONE)
 OUTAGES = (
@@ -66,7 +71,8 @@ def test_an_outage_is_one_gap_in_each_track(outage: Outage) -> None:
     for source in BOTH:
         track = outage.recorded.track("ann", source)
         [gap] = track.gaps
-        assert gap.start_s + outage.recorded.zero == pytest.approx(outage.began, abs=0.3)
+        late_s = gap.start_s + outage.recorded.zero - outage.began
+        assert -0.2 <= late_s <= MADE_UP_S
         assert gap.end_s + outage.recorded.zero > outage.began
         assert len(track.segments) == 2
 
@@ -96,9 +102,10 @@ def test_after_an_outage_everything_is_at_its_own_time_again(outage: Outage) -> 
     assert min(len(before), len(after)) >= 10
     assert median(after) == pytest.approx(median(before), abs=DELAY_CHANGE_S)
     assert ann.epoch is not None
-    beeps = [(at - ann.epoch + 0.5) % 1 - 0.5 for at in seen.beeps]
-    assert len(beeps) >= 3
-    assert max(beeps) - min(beeps) <= DELAY_CHANGE_S
+    late = {at: (at - ann.epoch + 0.5) % 1 - 0.5 for at in seen.beeps}
+    before = [it for at, it in late.items() if at < outage.began]
+    after = [it for at, it in late.items() if at > outage.over]
+    assert median(after) == pytest.approx(median(before), abs=DELAY_CHANGE_S)
 
 
 def test_a_token_server_that_is_away_is_asked_again(outages: dict[str, Outage]) -> None:
