@@ -37,7 +37,8 @@ class JitterBuffer:
         held_s, self._held_s = held_s - self._held_s, held_s
         before, self._count = self._count, count
         count -= before
-        if not before or count <= 0 or not 0 <= held_s <= MOST_S * count:  # a new buffer, or nonsense
+        is_sane = count > 0 and 0 <= held_s <= MOST_S * count  # else it is a new buffer
+        if not before or not is_sane:
             return None
         return held_s / count
 

@@ -6,6 +6,9 @@ from typing import Protocol
 
 import numpy as np
 from livekit import rtc
+from livekit.rtc._ffi_client import FfiClient
+from livekit.rtc._proto.ffi_pb2 import FfiRequest
+from livekit.rtc._proto.video_frame_pb2 import OwnedVideoStream, VideoStreamType
 from numpy.typing import NDArray
 
 from agent.clock import Clock
@@ -50,6 +53,26 @@ class SdkStream(Protocol):
     async def aclose(self) -> None:
         """Let go of the native stream."""
         ...
+
+
+class PatientVideoStream(rtc.VideoStream):
+    """A video stream whose native queue has room for more than one picture.
+
+    The SDK asks for one and has no option for more: a thread that is kept waiting for 33 ms then
+    costs a picture. What it does not know by another name is asked for here in its own words,
+    those of livekit 1.2.
+    """
+
+    def _create_owned_stream(self) -> OwnedVideoStream:
+        request = FfiRequest()
+        wanted = request.new_video_stream
+        wanted.track_handle = self._track._ffi_handle.handle  # type: ignore[union-attr]  # noqa: SLF001
+        wanted.type = VideoStreamType.VIDEO_STREAM_NATIVE
+        wanted.format = rtc.VideoBufferType.I420
+        wanted.normalize_stride = True
+        wanted.queue_size_frames = VIDEO_RING_FRAMES
+        stream: OwnedVideoStream = FfiClient.instance.request(request).new_video_stream.stream
+        return stream
 
 
 class RtcFrameStream:
@@ -165,7 +188,7 @@ class RtcRemoteTrack:
 
     async def _receive_pictures(self, put: Callable[[Frame], None], sync: LipSync) -> None:
         timeline = VideoTimeline()
-        stream = rtc.VideoStream(
+        stream = PatientVideoStream(
             self.sdk, capacity=VIDEO_RING_FRAMES, format=rtc.VideoBufferType.I420
         )
         try:
