@@ -1,7 +1,10 @@
 """One file made of parts, each with its place on the recording's timeline."""
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -113,8 +116,9 @@ def join(
     output = create_output(sink, container, options | {"max_interleave_delta": "1000000"}, tags)
     try:
         copier = _Copier(output, _declare(ordered, output, container), sink)
-        for part in ordered:
-            copier.copy(part.path, round((part.start_s - ordered[0].start_s) * 1000))
+        copier.copy(
+            (part.path, round((part.start_s - ordered[0].start_s) * 1000)) for part in ordered
+        )
         finish(output, sink)
         if sink.error is not None:
             raise sink.error
@@ -141,7 +145,11 @@ def salvage(path: Path) -> Scan:
 
 
 class _Copier:
-    """Copies the packets of one file after the other into the streams of the output."""
+    """Copies the packets of all parts, in the order of their times, into the output's streams.
+
+    Parts follow each other but may overlap a little: the first picture of one can be later than
+    the first sound of the next.
+    """
 
     def __init__(
         self, output: OutputContainer, streams: Mapping[Kind, Stream], sink: FileSink
@@ -153,15 +161,24 @@ class _Copier:
         self._sink = sink
         self._next_ms = dict(EARLIEST_MS)
 
-    def copy(self, path: Path, offset_ms: int) -> None:
-        with open_media(path) as part:
-            streams = media_streams(part)
-            kinds = {stream.index: kind for kind, stream in streams.items()}
-            for packet in PacketReader(part, list(streams.values())):
-                self._copy(packet, kinds[packet.stream_index], offset_ms)
+    def copy(self, parts: Iterable[tuple[Path, int]]) -> None:
+        with ExitStack() as open_parts:
+            packets = [self._packets(path, offset, open_parts) for path, offset in parts]
+            for at_ms, kind, packet in heapq.merge(*packets, key=itemgetter(0)):
+                self._copy(packet, kind, at_ms)
 
-    def _copy(self, packet: "Packet[Stream]", kind: Kind, offset_ms: int) -> None:
-        at_ms = round(packet_time_s(packet) * 1000) + offset_ms
+    @staticmethod
+    def _packets(
+        path: Path, offset_ms: int, open_parts: ExitStack
+    ) -> "Iterator[tuple[int, Kind, Packet[Stream]]]":
+        part = open_parts.enter_context(open_media(path))
+        streams = media_streams(part)
+        kinds = {stream.index: kind for kind, stream in streams.items()}
+        for packet in PacketReader(part, list(streams.values())):
+            at_ms = round(packet_time_s(packet) * 1000) + offset_ms
+            yield at_ms, kinds[packet.stream_index], packet
+
+    def _copy(self, packet: "Packet[Stream]", kind: Kind, at_ms: int) -> None:
         if at_ms < self._next_ms[kind]:
             if kind is Kind.AUDIO:
                 self.dropped += 1

@@ -21,6 +21,9 @@ from agent.recording.timeline import SAMPLE_RATE, AudioPlacement
 PATIENCE_S = 1.5
 """How long a part waits for the first frame of a kind that is expected."""
 
+GRACE_S = 0.3
+"""How long it waits for a kind that nobody has announced: tracks come one after the other."""
+
 START_TAG = "ROOMCAST_START_S"
 IDENTITY_TAG = "ROOMCAST_IDENTITY"
 SUFFIX_TAG = "ROOMCAST_SUFFIX"
@@ -175,10 +178,11 @@ class ParticipantFile:
 
     def _is_ready(self) -> bool:
         kinds = {frame.codec.kind for frame in self._pending}
-        if kinds >= self._expected | self._kinds:
+        if len(kinds) == len(Kind):
             return True
         times = [frame.time for frame in self._pending]
-        return max(times) - min(times) >= PATIENCE_S
+        is_all_expected = kinds >= self._expected | self._kinds
+        return max(times) - min(times) >= (GRACE_S if is_all_expected else PATIENCE_S)
 
     def _open_part(self) -> None:
         self._close_part()

@@ -54,6 +54,27 @@ def test_a_camera_that_comes_late_is_in_the_same_file(tmp_path: Path, container:
     assert scan(joined.path).duration_s == pytest.approx(6.04, abs=0.03)
 
 
+def test_a_part_whose_sound_began_before_the_pictures_of_the_one_before_keeps_its_place(
+    tmp_path: Path,
+) -> None:
+    """The sound was announced after the first picture, and belongs before it."""
+    everything = film(2, 5.0)
+    video = [frame for frame in everything if frame.codec.kind is Kind.VIDEO]
+    picture, rest = video[0], VideoEncoder()
+    later = [late_video(frame, 5.0) for frame in list(pictures(2))[1:]]
+    audio = [late_audio(frame, 4.98) for frame in sound(2)]
+    parts = [
+        part(tmp_path / "a.mkv", [picture], 5.0),
+        part(tmp_path / "a.2.mkv", encoded(later, audio, video_encoder=rest), 4.98),
+    ]
+
+    joined = join(parts, tmp_path / "joined.mkv")
+
+    found = shown(joined.path)
+    assert [number for _, number in found] == list(range(60))
+    assert found[0][0] == pytest.approx(0.02, abs=0.001)
+
+
 def test_the_result_can_be_sought_in(tmp_path: Path) -> None:
     parts = [
         part(tmp_path / "a.mkv", film(5, 0), 0),

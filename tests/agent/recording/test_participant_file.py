@@ -74,6 +74,18 @@ def kinds(scans: list[Scan]) -> list[set[Kind]]:
 BOTH = {Kind.AUDIO, Kind.VIDEO}
 
 
+def test_sound_that_is_announced_after_the_first_picture_shares_its_part(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, Kind.VIDEO)
+    writer.picture(0)
+    writer.file.expect(Kind.AUDIO)
+    writer.play(0.1, 1.0)
+
+    [only] = writer.close()
+
+    assert set(only.streams) == {Kind.VIDEO, Kind.AUDIO}
+    assert only.streams[Kind.VIDEO].packets == 10
+
+
 def test_sound_and_pictures_lie_in_one_file_each_at_its_time(folder: Path) -> None:
     writer = Writer(folder, *Kind)
     writer.play(2.0, 5.0)
