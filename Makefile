@@ -50,7 +50,7 @@ $(READY): requirements/dev.txt requirements/clips.txt pyproject.toml scripts/cre
 
 web/node_modules/.ready: $(READY) web/package-lock.json
 	@echo "installing the page's packages into web/node_modules"
-	@cd web && $(TOOL) npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@cd web && $(TOOL) npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null
 	@touch $@
 
 $(PAGE): web/node_modules/.ready $(PAGE_SOURCES)

@@ -28,6 +28,7 @@ SKEW_NOTED_S: Final = 5.0
 SKEW_REFUSED_S: Final = 60.0
 """The SFU's leeway for the times in a token."""
 
+STRONG_SECRET_BYTES: Final = 32
 LITTLE_SPACE_BYTES: Final = 1_000_000_000
 PACKAGES: Final = ("roomcast", "livekit", "livekit-api", "av", "aiohttp", "numpy")
 
@@ -107,6 +108,14 @@ async def check_connection(
     yield await _check_token(access, skew_s, endpoint=endpoint)
     if new_room is not None:
         yield await _check_join(new_room, accesses)
+
+
+def check_secret(api_secret: str) -> Check | None:
+    """Ask whether a secret is long enough to sign with (RFC 7518, section 3.2); ``None`` if so."""
+    if len(api_secret.encode()) >= STRONG_SECRET_BYTES:
+        return None
+    advice = "fine for a trial; else generate one: openssl rand -base64 36"
+    return _warning("secret", f"it is shorter than {STRONG_SECRET_BYTES} bytes", advice)
 
 
 def check_folder(out: Path) -> Check:

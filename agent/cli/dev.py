@@ -61,6 +61,7 @@ def dev(
     The bot publishes colour bars and a tone, and records whoever else publishes. Nothing of it
     can be reached from another machine. Ctrl-C ends it well.
     """
+    from agent.dev.clips import find_clip
     from agent.dev.demo import DemoOptions
 
     surroundings = surroundings_of(context)
@@ -70,6 +71,8 @@ def dev(
         seconds=seconds,
         guests=seconds is not None and not no_guests,
     )
+    if options.guests:
+        find_clip()  # before anything is started
     console = configure_logging(verbose, log_format)
     with ProgressLine(console) as line:
         result = asyncio.run(_dev(options, port, line))

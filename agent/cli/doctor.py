@@ -86,6 +86,10 @@ async def _checks(
     else:
         yield diagnosis.accepted_configuration(_described(reached))
         endpoint = "" if isinstance(reached, KeyConnection) else reached.endpoint
+        if isinstance(reached, KeyConnection) and (
+            weak := diagnosis.check_secret(reached.api_secret)
+        ):
+            yield weak
         identity = f"doctor-{secrets.token_hex(3)}"
         accesses = surroundings.accesses(reached, room or _ROOM, identity, False)
         new_room = surroundings.rooms() if room else None

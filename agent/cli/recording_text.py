@@ -37,7 +37,8 @@ def summary(folder: Path, manifest: "Manifest") -> str:
 def files_table(manifest: "Manifest") -> Table:
     """Return a row for each file."""
     table = Table()
-    for heading in ("file", "participant", "tracks"):
+    table.add_column("file", no_wrap=True, overflow="fold")  # to be copied
+    for heading in ("participant", "tracks"):
         table.add_column(heading, overflow="fold")
     for heading in ("seconds", "gaps", "A/V skew", "size"):
         table.add_column(heading, justify="right")

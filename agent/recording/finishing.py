@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import av
+
 from agent.errors import MediaLossError, UnsupportedError, WriteError
+from agent.media import Kind
 from agent.recording.expectation import expectation_of
 from agent.recording.joining import Placed, join, salvage
-from agent.recording.manifest import FileEntry, Manifest, State
+from agent.recording.manifest import FileEntry, Manifest, SkewEntry, State
+from agent.recording.marks import skew_by_marks
 from agent.recording.sink import digest
 from agent.recording.verification import check_file
 
@@ -58,6 +62,7 @@ def finish(
         paths = {entry.path for entry in kept}
         left_over += [folder / part.path for part in parts if part.path not in paths]
     manifest.files = entries
+    _measure_skew(folder, manifest)
     manifest.state = state
     save(folder, manifest)
     for path in left_over:
@@ -139,6 +144,21 @@ def _joined(
         sha256=joined.sha256,
         container=_FORMATS[destination.suffix],
     )
+
+
+def _measure_skew(folder: Path, manifest: Manifest) -> None:
+    """Where files show the test pattern, put what they show in the place of what we believe."""
+    for track in manifest.tracks:
+        if track.kind is not Kind.VIDEO or len(track.files) != 1:
+            continue
+        try:
+            skew = skew_by_marks(folder / track.files[0])
+        except (av.FFmpegError, OSError):  # its check has told
+            continue
+        if skew is not None:
+            manifest.av_skew_ms[track.identity] = SkewEntry(
+                median=round(skew.median_ms, 1), p95=round(skew.p95_ms, 1)
+            )
 
 
 def _hidden(path: Path) -> Path:

@@ -142,7 +142,12 @@ class TrackEntry(Entry):
 
 
 class SkewEntry(Entry):
-    """How far a participant's sound lies behind its pictures, in milliseconds."""
+    """How far a participant's sound lies behind its pictures, in milliseconds.
+
+    Of a file that shows the test pattern it is measured in the file. Of others it is what the
+    recorder can tell: how far sound lies from the time it was given, where pictures lie exactly;
+    ``p95`` is of the magnitudes.
+    """
 
     median: float
     p95: float

@@ -11,7 +11,14 @@ from aiohttp.test_utils import TestServer
 
 from agent.clock import LoopClock
 from agent.dev.ports import choose_port
-from agent.diagnosis import Answer, Check, check_connection, check_folder, check_versions
+from agent.diagnosis import (
+    Answer,
+    Check,
+    check_connection,
+    check_folder,
+    check_secret,
+    check_versions,
+)
 from agent.errors import AccessError, JoinError
 from agent.room import Access, Room
 from tests.fake_room import FakeRoom, FakeSfu
@@ -226,3 +233,15 @@ def test_what_is_installed_is_told() -> None:
     found = check_versions().found
 
     assert all(f"{name} " in found for name in ("python", "livekit", "av"))
+
+
+def test_a_short_secret_is_warned_of_and_not_shown() -> None:
+    check = check_secret("short")
+
+    assert check is not None
+    assert check.exit_code == 0
+    assert "short" not in check.found.replace("shorter", "")
+
+
+def test_a_long_secret_is_no_matter() -> None:
+    assert check_secret("x" * 32) is None
