@@ -15,6 +15,7 @@ from tests.roomcast_process import roomcast
 from tests.roomcast_process import run as run_roomcast
 from tests.waiting import until
 
+PATTERN = ("--identity", "ann", "--video", "bars:640x360@30", "--audio", "beep:440")
 TIMES = 20
 LONGEST_LOSS_S = 2.0
 
@@ -25,11 +26,12 @@ def run(times: int = TIMES, *, seed: int | None = None) -> dict[str, object]:
     losses = []
     with tempfile.TemporaryDirectory(prefix="roomcast-soak-") as scratch:
         place = Path(scratch)
-        with Sfu(obtain_sfu(print), port=0, udp_port=0, log=place / "sfu.log") as sfu:
-            publish = ("publish", "kills", "--identity", "ann", "--audio", "beep:440")
-            with roomcast(sfu, *publish, log=place / "publish.log"):
-                for number in range(times):
-                    losses.append(_kill(sfu, place / str(number), chance.uniform(3, 12)))
+        with (
+            Sfu(obtain_sfu(print), port=0, udp_port=0, log=place / "sfu.log") as sfu,
+            roomcast(sfu, "publish", "kills", *PATTERN, log=place / "publish.log"),
+        ):
+            for number in range(times):
+                losses.append(_kill(sfu, place / str(number), chance.uniform(3, 12)))
     return {
         "passed": all(loss <= LONGEST_LOSS_S for loss in losses),
         "kills": times,
