@@ -8,10 +8,8 @@ import typer
 
 from agent.cli.logs import configure_logging
 from agent.cli.options import JsonOption, LogFormatOption, VerboseOption
-from agent.cli.output import show, show_json
 from agent.cli.progress import ProgressLine
-from agent.cli.record import RecordingLine, document
-from agent.cli.recording_text import files_table, summary
+from agent.cli.record import RecordingLine, report
 from agent.cli.signals import stopping
 from agent.cli.surroundings import surroundings_of
 from agent.config import out_folder, room_name
@@ -79,12 +77,7 @@ def dev(
     if result is None:
         line.say("stopped before the bot was in the room: nothing is recorded")
         raise typer.Exit
-    for problem in result.problems:
-        line.say(f"roomcast: {problem}")
-    if as_json:
-        show_json(document(result))
-    else:
-        show(summary(result.folder, result.manifest), files_table(result.manifest))
+    report(line, result, as_json=as_json)
     raise typer.Exit(result.exit_code)
 
 

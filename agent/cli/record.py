@@ -19,7 +19,7 @@ from agent.cli.options import (
 )
 from agent.cli.output import show, show_json
 from agent.cli.progress import ProgressLine
-from agent.cli.recording_text import files_table, progress_line, rescue_line, summary
+from agent.cli.recording_text import outcome, progress_line, rescue_line
 from agent.cli.signals import stopping
 from agent.cli.surroundings import Reach, surroundings_of
 from agent.config import out_folder, participant_identity, room_name, size_in_bytes
@@ -119,12 +119,7 @@ def record(
     if result is None:
         line.say("stopped before the room was joined: nothing is recorded")
         raise typer.Exit
-    for problem in result.problems:
-        line.say(f"roomcast: {problem}")
-    if as_json:
-        show_json(document(result))
-    else:
-        show(summary(result.folder, result.manifest), files_table(result.manifest))
+    report(line, result, as_json=as_json)
     raise typer.Exit(result.exit_code)
 
 
@@ -186,7 +181,17 @@ class RecordingLine:
         self._line.say(rescue_line(rescue))
 
 
-def document(result: "RecordingResult") -> dict[str, object]:
+def report(line: ProgressLine, result: "RecordingResult", *, as_json: bool) -> None:
+    """Print what a recording came to, and what is wrong with it."""
+    for problem in result.problems:
+        line.say(f"roomcast: {problem}")
+    if as_json:
+        show_json(_document(result))
+    else:
+        show(*outcome(result.folder, result.manifest))
+
+
+def _document(result: "RecordingResult") -> dict[str, object]:
     """Return a finished recording for a program."""
     return {
         "folder": str(result.folder),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.table import Table
 
 from agent.cli.output import clock_time, readable, size
@@ -32,6 +33,13 @@ def summary(folder: Path, manifest: "Manifest") -> str:
     """Return where a recording is and what became of it, in one line."""
     why = _ENDS[manifest.end_reason] if manifest.end_reason else manifest.state.value
     return f"{folder}: {manifest.state}, {manifest.duration_s:.1f} s ({why})"
+
+
+def outcome(folder: Path, manifest: "Manifest") -> list[RenderableType]:
+    """Return what a recording came to."""
+    if not manifest.files:
+        return [summary(folder, manifest), "nobody published, so there is no file in it"]
+    return [summary(folder, manifest), files_table(manifest)]
 
 
 def files_table(manifest: "Manifest") -> Table:
