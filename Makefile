@@ -26,7 +26,7 @@ check: $(READY) ## format, lint, types, import contracts and fast tests, without
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
-	@.venv/bin/pytest --no-header -q -n auto -m "not e2e"
+	@.venv/bin/pytest --no-header -q -n logical -m "not e2e"
 
 bench: $(READY) sfu ## side-by-side measurements
 	@.venv/bin/python -m tests.bench
