@@ -3,6 +3,8 @@
 READY := .venv/.ready
 PYTHON_IN := $(CURDIR)/.venv/bin
 TOOL := $(PYTHON_IN)/python $(CURDIR)/scripts/tool.py
+# One more than cores: many tests wait for something.
+WORKERS := $(shell expr $$(nproc) + 1)
 PAGE := tokenserver/page/index.html
 PAGE_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
 
@@ -26,7 +28,7 @@ check: $(READY) ## format, lint, types, import contracts and fast tests, without
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
-	@.venv/bin/pytest --no-header -q -n logical -m "not e2e"
+	@.venv/bin/pytest --no-header -q -n $(WORKERS) -m "not e2e"
 
 bench: $(READY) sfu ## side-by-side measurements
 	@.venv/bin/python -m tests.bench

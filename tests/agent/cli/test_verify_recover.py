@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,20 @@ from agent.recording.manifest import Manifest, State
 from tests.agent.cli.stage import Stage, shows_bars
 
 
-@pytest.fixture
-def recording(stage: Stage, tmp_path: Path) -> Path:
-    """A finished recording of one guest."""
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished recording of one guest, made once; nobody changes it."""
+    stage = Stage()
     stage.guests = {"ann": shows_bars}
-    ended = stage.run("record", "demo", "-o", tmp_path / "rec", "--seconds", 0.6, "--json")
+    out = tmp_path_factory.mktemp("recorded")
+    ended = stage.run("record", "demo", "-o", out, "--seconds", 0.6, "--json")
     return Path(ended.document["folder"])
+
+
+@pytest.fixture
+def recording(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of it to do things to."""
+    return shutil.copytree(recorded, tmp_path / "rec" / recorded.name)
 
 
 def leave_unfinished(recording: Path) -> None:
