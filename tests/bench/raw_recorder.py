@@ -32,6 +32,7 @@ async def main(room_name: str, path: str, seconds: float) -> None:
         sound.layout = "mono"
         loop = asyncio.get_running_loop()
         zero = loop.time()
+        sized = asyncio.Event()
 
         async def pictures() -> None:
             async for event in rtc.VideoStream(
@@ -40,12 +41,15 @@ async def main(room_name: str, path: str, seconds: float) -> None:
                 frame = event.frame
                 planes = np.frombuffer(frame.data, np.uint8).reshape(-1, frame.width)
                 picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
-                video.width, video.height = frame.width, frame.height
+                if not sized.is_set():
+                    video.width, video.height = frame.width, frame.height
+                    sized.set()
                 picture.pts = int((loop.time() - zero) * 1000)
                 picture.time_base = Fraction(1, 1000)
                 file.mux(video.encode(picture))
 
         async def samples() -> None:
+            await sized.wait()  # a container's header has the size in it
             count = 0
             async for event in rtc.AudioStream(both[rtc.TrackKind.KIND_AUDIO]):
                 block = np.frombuffer(event.frame.data, np.int16).reshape(1, -1)
@@ -56,7 +60,9 @@ async def main(room_name: str, path: str, seconds: float) -> None:
                 file.mux(sound.encode(frame))
 
         reading = [asyncio.ensure_future(pictures()), asyncio.ensure_future(samples())]
-        await asyncio.wait(reading, timeout=seconds)
+        ended, _ = await asyncio.wait(reading, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        for task in ended:
+            task.result()  # a peer that has stopped working is none
         for task in reading:
             task.cancel()
         file.mux(sound.encode(None))

@@ -12,6 +12,7 @@ from agent.dev.sfu_binary import obtain_sfu
 from tests.bench.processes import cost_of
 from tests.roomcast_process import environment, roomcast
 
+PATTERN = ("--video", "bars:1280x720@30", "--audio", "beep:440")
 WARM_UP_S = 5.0
 SECONDS = 15.0
 ROUNDS = 3
@@ -23,7 +24,7 @@ def run() -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="roomcast-bench-") as scratch:
         place = Path(scratch)
         with Sfu(obtain_sfu(print), port=0, udp_port=0, log=place / "sfu.log") as sfu:
-            bars = ("publish", "bench", "--identity", "ann", "--video", "bars:1280x720@30")
+            bars = ("publish", "bench", "--identity", "ann", *PATTERN)
             with roomcast(sfu, *bars, log=place / "publish.log"):
                 for number in range(ROUNDS):
                     our, their, rss = _round(sfu, place, number)
@@ -54,6 +55,8 @@ def _round(sfu: Sfu, place: Path, number: int) -> tuple[float, float, int]:
         time.sleep(SECONDS)
         after = cost_of(our.pid), cost_of(their.pid)
         elapsed = time.monotonic() - started
-        their.kill()
+        assert our.poll() is None
+        assert their.poll() is None, "the peer has broken: its figures are worth nothing"
+        their.terminate()
     percents = [100 * (a - b).cpu_s / elapsed for a, b in zip(after, before, strict=True)]
     return percents[0], percents[1], after[0].rss_bytes
