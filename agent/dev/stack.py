@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from agent.dev.sfu import Sfu, running_sfu
-from agent.dev.sfu_binary import obtain_sfu
+from agent.dev.sfu_binary import obtain_sfu, sfu_version
 from agent.dev.token_server import DevTokenServer, running_token_server
 
 logger = logging.getLogger(__name__)
@@ -36,5 +36,7 @@ async def running_stack(
         ServiceError: One of them doesn't come up.
     """
     binary = await asyncio.to_thread(obtain_sfu, report=tell)
+    version = await asyncio.to_thread(sfu_version, binary)
+    logger.info("the SFU is %s, version %s", binary, version or "unknown")
     async with running_sfu(binary) as sfu, running_token_server(sfu, port=port) as tokens:
         yield Stack(sfu, tokens)

@@ -105,10 +105,6 @@ class Ledger:
         line = {"at_s": round(at_s, 6), "event": _snake(type(event).__name__), **_facts(event)}
         self._append(line)
 
-    def note(self, name: str, at_s: float, **facts: str | float) -> None:
-        """Append something that is no event of the room."""
-        self._append({"at_s": round(at_s, 6), "event": name, **facts})
-
     def save(
         self, recordings: Iterable[ParticipantRecording], now_s: float, *, durable: bool = False
     ) -> None:

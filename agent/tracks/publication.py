@@ -38,7 +38,6 @@ class Sent(Generic[FrameT]):
         *,
         max_lateness_s: float,
         catch_up_s: float,
-        lead_s: float = 0.0,
     ) -> None:
         self.frames = 0
         self.skipped = 0
@@ -48,7 +47,6 @@ class Sent(Generic[FrameT]):
         self._publication: Publication[FrameT] = publication
         self._max_lateness_s = max_lateness_s
         self._catch_up_s = catch_up_s
-        self._lead_s = lead_s
         self._sending = False
         self._interrupted = False
 
@@ -57,7 +55,7 @@ class Sent(Generic[FrameT]):
         on_time = paced(
             self._source,
             clock,
-            epoch=epoch - self._lead_s,
+            epoch=epoch,
             max_lateness=self._max_lateness_s,
             catch_up=self._catch_up_s,
             on_late=self._skip,
@@ -97,7 +95,6 @@ class Playback:
         *,
         video: tuple[AsyncIterable[VideoFrame], VideoPublication] | None = None,
         audio: tuple[AsyncIterable[AudioFrame], AudioPublication] | None = None,
-        audio_lead_s: float = 0.0,
     ) -> None:
         """Send each source to its publication.
 
@@ -105,8 +102,6 @@ class Playback:
             clock: What to pace them by.
             video: Pictures, and where to.
             audio: Sound, and where to.
-            audio_lead_s: How much before its time sound is sent, to make up for a queue that
-                it passes and pictures don't.
         """
         self._clock = clock
         self._stop = asyncio.Event()
@@ -117,7 +112,6 @@ class Playback:
             *audio,
             max_lateness_s=MAX_SOUND_LATENESS_S,
             catch_up_s=SOUND_CATCH_UP_S,
-            lead_s=audio_lead_s,
         )
 
     async def run(self, epoch: float) -> None:

@@ -81,17 +81,6 @@ async def test_one_track_alone_plays_and_the_other_is_none(clock: ManualClock) -
     assert (playback.audio.frames, playback.audio.position_s) == (5, 0.08)
 
 
-async def test_sound_can_leave_ahead_of_its_time(clock: ManualClock) -> None:
-    audio = Published[AudioFrame](clock)
-    playback = Playback(clock, audio=(sound(2), audio), audio_lead_s=0.06)
-
-    running = asyncio.create_task(playback.run(1.0))
-    await clock.advance(2.0)
-    await running
-
-    assert audio.sent == [(0.94, 0.0), (0.96, 0.02)]
-
-
 async def test_after_a_stall_both_go_on_where_they_would_be_without_it(clock: ManualClock) -> None:
     video, audio = Published[VideoFrame](clock), Published[AudioFrame](clock, takes_s=0.0)
     playback = Playback(clock, video=(pictures(100), video), audio=(sound(200), audio))
