@@ -57,6 +57,28 @@ class Guest:
 TONE = Tone(amplitude=0.1, beep_amplitude=0.5, frame_samples=round(STEP_S * 48_000))
 
 
+class RecorderClock:
+    """The studio's clock as the recorder has it.
+
+    Attributes:
+        asleep: Whether the recorder's tick has done its work and waits for the next.
+    """
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.asleep = False
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    async def sleep_until(self, deadline: float) -> None:
+        self.asleep = deadline > self._clock.now()
+        try:
+            await self._clock.sleep_until(deadline)
+        finally:
+            self.asleep = False
+
+
 class Accesses:
     """Tokens for the recorder."""
 
@@ -114,8 +136,9 @@ class Studio:
         try:
             async with joined(self._room, source, clock=self.clock, patience=patience) as session:
                 self.session: Session = session
+                self._ticking = RecorderClock(self.clock)
                 self.recorder = Recorder(
-                    session, folder, options or RecordingOptions(), clock=self.clock
+                    session, folder, options or RecordingOptions(), clock=self._ticking
                 )
                 running = asyncio.create_task(self.recorder.run())
                 await settle()
@@ -149,15 +172,13 @@ class Studio:
         await soon(self._is_idle, "everything is written")
 
     def _is_idle(self) -> bool:
-        recordings = self.recorder._recordings.values()
-        return self.recorder._stopping.is_set() or all(
-            recording._thread._work_queue.empty()
-            and all(
-                track.waiting == len(track.streams)
-                and not any(stream._buffer._items for stream in track.streams)  # type: ignore[attr-defined]
-                for track in recording.tracks.values()
-            )
-            for recording in recordings
+        if self.recorder._stopping.is_set():
+            return True
+        return self._ticking.asleep and all(
+            track.waiting == len(track.streams)
+            and not any(stream._buffer._items for stream in track.streams)  # type: ignore[attr-defined]
+            for recording in self.recorder._recordings.values()
+            for track in recording.tracks.values()
         )
 
     # What came of it
