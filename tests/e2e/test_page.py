@@ -91,10 +91,11 @@ def test_the_bots_picture_moves_and_says_whose_it_is(visit: Visit) -> None:
 
 
 def test_the_bots_tone_and_its_beep_are_heard(visit: Visit) -> None:
-    tone_db = [db for hz, db in visit.heard if abs(hz - 440) < 6]
-    beeps = [hz for hz, _ in visit.heard if abs(hz - BEEP_HZ) < 6]
+    _not_full_yet, *heard = visit.heard  # the analyser's first window has silence in it
+    tone_db = [db for hz, db in heard if abs(hz - 440) < 6]
+    beeps = [hz for hz, _ in heard if abs(hz - BEEP_HZ) < 6]
 
-    assert len(tone_db) + len(beeps) == len(visit.heard)
+    assert len(tone_db) + len(beeps) == len(heard)
     assert beeps
     # An analyser's window takes 7.5 dB off a sine, and one that lies between two bins up to 1.1.
     assert np.median(tone_db) == pytest.approx(20 * np.log10(TONE_AMPLITUDE) - 13.5, abs=3)
