@@ -36,7 +36,8 @@ async def running_stack(
         ServiceError: One of them doesn't come up.
     """
     binary = await asyncio.to_thread(obtain_sfu, report=tell)
-    version = await asyncio.to_thread(sfu_version, binary)
-    logger.info("the SFU is %s, version %s", binary, version or "unknown")
+    if logger.isEnabledFor(logging.INFO):  # asking takes a process
+        version = await asyncio.to_thread(sfu_version, binary)
+        logger.info("the SFU is %s, version %s", binary, version or "unknown")
     async with running_sfu(binary) as sfu, running_token_server(sfu, port=port) as tokens:
         yield Stack(sfu, tokens)

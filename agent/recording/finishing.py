@@ -14,9 +14,10 @@ import av
 from agent.errors import MediaLossError, UnsupportedError, WriteError
 from agent.media import Kind
 from agent.recording.expectation import expectation_of
-from agent.recording.joining import Placed, join, salvage
+from agent.recording.joining import Placed, join
 from agent.recording.manifest import FileEntry, Manifest, SkewEntry, State
 from agent.recording.marks import skew_by_marks
+from agent.recording.scan import UnreadableError, open_media
 from agent.recording.sink import digest
 from agent.recording.verification import check_file
 
@@ -168,7 +169,11 @@ def _hidden(path: Path) -> Path:
 
 def _is_torn(path: Path) -> bool:
     """Return whether the writer never came to the end of the file, where its index goes."""
-    return salvage(path).duration_s is None
+    try:
+        with open_media(path) as container:
+            return container.duration is None
+    except UnreadableError:
+        return True
 
 
 def _point_tracks(
@@ -182,11 +187,12 @@ def _point_tracks(
 
 def _check(path: Path, manifest: Manifest, entry: FileEntry) -> list[str]:
     """Return what is wrong with ``path``, which is or will be ``entry``; bring that up to date."""
-    try:
-        entry.bytes, entry.sha256 = path.stat().st_size, digest(path)
-    except OSError as error:
-        return [f"{path} can't be read: {error.strerror}"]
     report = check_file(path, expectation_of(manifest, entry))
+    try:
+        entry.sha256 = report.sha256 or digest(path)
+    except OSError:  # the check has told
+        entry.sha256 = ""
+    entry.bytes = report.bytes
     end_s = max((stream.end_s for stream in report.streams.values()), default=0.0)
     entry.duration_s = round(end_s, 6)
     entry.checked = "quick" if report.passed else None
